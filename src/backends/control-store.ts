@@ -1,0 +1,23 @@
+/** Small documents changed by compare-and-swap: manifests, checkpoints, archive records (types in `model/control.ts`). */
+import type { ItemKey } from "../model/layout.ts";
+
+export interface Versioned<T> {
+  readonly value: T;
+  /** Rises with every write of the document. */
+  readonly revision: number;
+}
+
+export interface ControlStore {
+  /** The document, read consistently, or null when there is none. */
+  get<T>(key: ItemKey): Promise<Versioned<T> | null>;
+  /**
+   * Writes the document if its revision still is `expected` (null: it does not exist; "any": whatever it is).
+   * Resolves to the new revision, or null when another writer was first: then nothing is written.
+   */
+  put<T>(key: ItemKey, value: T, expected: number | null | "any"): Promise<number | null>;
+  /** All documents of a partition key in order of their sort keys. */
+  list<T>(
+    pk: string,
+    options?: { readonly descending?: boolean; readonly first?: number },
+  ): Promise<(Versioned<T> & ItemKey)[]>;
+}

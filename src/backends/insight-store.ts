@@ -1,0 +1,53 @@
+/** Segments and live items: what questions are answered from. */
+import type { ItemKey } from "../model/layout.ts";
+
+/** A stored segment: its buckets as `packBuckets` made them. */
+export interface SegmentItem extends ItemKey {
+  readonly packed: string;
+}
+
+/** A live item: the folded state of one key and period, with one watermark per shard. */
+export interface LiveItem extends ItemKey {
+  /** Never used twice for a key, also across expiry: readers drop what they have seen. */
+  readonly version: number;
+  /** Per shard the sortable sequence number of the last event in the item's numbers. */
+  readonly watermarks: Readonly<Record<string, string>>;
+  readonly packed: string;
+}
+
+export type LiveWrite =
+  | { readonly applied: true }
+  | { readonly applied: false; readonly current: LiveItem | null };
+
+export interface InsightStore {
+  /**
+   * The packed buckets of segments and the live items asked for, by `itemId`. A key that does not exist is absent.
+   * Reads 100 keys a call; live items are read consistently. Rejects `BACKEND_UNAVAILABLE` after bounded retries.
+   */
+  read(segments: readonly ItemKey[], live: readonly ItemKey[]): Promise<InsightRead>;
+  /**
+   * Writes segments, 25 a call, unprocessed ones again until all are stored. Resolves to the number written.
+   * Idempotent: a segment is immutable.
+   */
+  writeSegments(
+    items: AsyncIterable<SegmentItem> | Iterable<SegmentItem>,
+    progress?: (written: number) => void,
+  ): Promise<number>;
+  /**
+   * Writes a live item if the stored one still has `expected` as its version (null: does not exist). Otherwise nothing
+   * is written and the stored item is returned.
+   */
+  writeLive(item: LiveItem, expected: number | null): Promise<LiveWrite>;
+  /** All live items of one partition key: the keys of one rollup and period. */
+  listLive(partition: string): AsyncIterable<LiveItem>;
+}
+
+export interface InsightRead {
+  readonly segments: ReadonlyMap<string, string>;
+  readonly live: ReadonlyMap<string, LiveItem>;
+}
+
+/** What `read` indexes its answers by. */
+export function itemId(key: ItemKey): string {
+  return `${key.pk}\n${key.sk}`;
+}

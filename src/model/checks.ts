@@ -1,0 +1,99 @@
+/** The rules of a product declaration. Each error says the rule, what arrived and the way out. */
+import { DeclarationError, suggestion } from "./errors.ts";
+import type { Product, Rollup } from "./product.ts";
+import type { Source } from "./source.ts";
+import { storedGrains } from "./time.ts";
+
+const graphqlName = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
+/** Fields that every product has besides its dimensions and measures. */
+const ownFields = ["id", "from", "to", "complete", "series", "previous", "growth"];
+
+/** Throws `DeclarationError` on the first rule that the product breaks. */
+export function checkProduct(product: Product): void {
+  checkNames(product);
+  if (product.measures.length === 0)
+    throw new DeclarationError(
+      `A product has measures. "${product.name}" has none. Add for example @Measure(columns(${product.source.name}).count(), { description: "…" }).`,
+    );
+  if (product.rollups.length === 0)
+    throw new DeclarationError(
+      `A product has at least one rollup. "${product.name}" has none. Add rollup([], { grains: ["DAY"] }) for the total.`,
+    );
+  for (const rollup of product.rollups) checkRollup(product, rollup);
+  const twice = product.rollups.find(
+    (rollup, i) => product.rollups.findIndex((other) => sameSet(other, rollup)) !== i,
+  );
+  if (twice !== undefined)
+    throw new DeclarationError(
+      `A set of dimensions is rolled up once. "${product.name}" has two rollups of ${show(twice)}.`,
+    );
+}
+
+function checkNames(product: Product): void {
+  const names = [
+    ...product.dimensions.map((dimension) => dimension.property),
+    ...product.measures.map((m) => m.name),
+  ];
+  names.forEach((name, i) => {
+    if (!graphqlName.test(name))
+      throw new DeclarationError(
+        `Names are letters, digits and "_" (GraphQL). "${product.name}" has "${name}".`,
+      );
+    if (ownFields.includes(name) || name.startsWith("__"))
+      throw new DeclarationError(
+        `Every product has a field "${name}" of its own. Rename it in "${product.name}".`,
+      );
+    if (names.indexOf(name) !== i)
+      throw new DeclarationError(
+        `A dimension or measure is declared once. "${product.name}" declares "${name}" twice.`,
+      );
+  });
+}
+
+function checkRollup(product: Product, rollup: Rollup): void {
+  const dimensions = product.dimensions.map((dimension) => dimension.property);
+  for (const dimension of rollup.dimensions)
+    if (!dimensions.includes(dimension))
+      throw new DeclarationError(
+        `A rollup is over dimensions of the product. "${product.name}" has no dimension "${dimension}".${suggestion(dimension, dimensions)}`,
+      );
+  if (new Set(rollup.dimensions).size < rollup.dimensions.length)
+    throw new DeclarationError(`A rollup names a dimension once. "${product.name}" has ${show(rollup)}.`);
+  if (rollup.grains.length === 0)
+    throw new DeclarationError(
+      `A rollup has grains out of ${storedGrains.join(", ")}. Rollup ${show(rollup)} of "${product.name}" has none of them.`,
+    );
+  checkTop(product, rollup);
+  checkLive(product.source, product, rollup);
+}
+
+function checkTop(product: Product, rollup: Rollup): void {
+  if (rollup.top === null) return;
+  if (!Number.isInteger(rollup.top.n) || rollup.top.n < 1)
+    throw new DeclarationError(
+      `A leaderboard holds a positive number of keys. Rollup ${show(rollup)} of "${product.name}" has ${rollup.top.n}.`,
+    );
+  for (const dimension of rollup.top.within)
+    if (!rollup.dimensions.includes(dimension))
+      throw new DeclarationError(
+        `"within" names dimensions of its rollup. Rollup ${show(rollup)} of "${product.name}" has no "${dimension}".${suggestion(dimension, rollup.dimensions)}`,
+      );
+}
+
+function checkLive(source: Source, product: Product, rollup: Rollup): void {
+  if (rollup.live && source.stream === null)
+    throw new DeclarationError(
+      `A live rollup needs a stream. Source "${source.name}" has none. Add stream: "…" to its @Source, or drop live: true from rollup ${show(rollup)} of "${product.name}".`,
+    );
+}
+
+function sameSet(a: Rollup, b: Rollup): boolean {
+  return (
+    a.dimensions.length === b.dimensions.length &&
+    a.dimensions.every((dimension) => b.dimensions.includes(dimension))
+  );
+}
+
+function show(rollup: Rollup): string {
+  return `[${rollup.dimensions.join(", ")}]`;
+}

@@ -1,0 +1,131 @@
+/**
+ * The documents of the control table: manifests and their pages, editions, lake partitions, clocks, archive records
+ * and checkpoints. Here are their types and keys; they are read and written through `ControlStore`.
+ */
+import type { ItemKey } from "./layout.ts";
+import type { Product, Rollup } from "./product.ts";
+import type { Source, Stream } from "./source.ts";
+import type { Instant, StoredGrain } from "./time.ts";
+
+/**
+ * The pointer to what is published of a product: small, replaced by one conditional write per refresh. Its version
+ * only rises.
+ */
+export interface Manifest {
+  readonly version: number;
+  readonly edition: string;
+  readonly shape: string;
+  readonly publishedAt: Instant;
+  /** Editions and Athena answer for [from, until). */
+  readonly coverage: { readonly from: Instant; readonly until: Instant };
+  /** The start of the newest bucket that holds events, at the product's finest grain; null when none does. */
+  readonly newest: Instant | null;
+  /** Page name -> the edition that wrote the page. */
+  readonly pages: Readonly<Record<string, string>>;
+}
+
+/** Which edition holds each period of a rollup in one year. Immutable. */
+export type SegmentPage = Readonly<Partial<Record<StoredGrain, Readonly<Record<string, string>>>>>;
+
+/** The lake partitions of one year as they were read. Immutable. */
+export type LakePage = Readonly<Record<string, LakePartition>>;
+
+export interface LakePartition {
+  /** Of the objects, sizes and etags that were read. */
+  readonly fingerprint: string;
+  /** The gold zone's objects for it: keys in the lake. Empty for a partition without events. */
+  readonly gold: readonly string[];
+  /** Events in it before `coveredUntil`. */
+  readonly rows: number;
+  /** The start of the newest bucket that holds events, at the product's finest grain; null when none does. */
+  readonly newest: Instant | null;
+}
+
+export interface Edition {
+  readonly id: string;
+  readonly publishedAt: Instant;
+  readonly version: number;
+  /** Events counted in all that this edition serves. */
+  readonly rows: number;
+  /** Items written by it. */
+  readonly items: number;
+  readonly bytesScanned: number;
+  readonly durationMs: number;
+  readonly coveredUntil: Instant;
+  /** What it published: a rollback publishes this again. */
+  readonly manifest: Manifest;
+}
+
+export const manifestKey = (product: Product): ItemKey => ({ pk: `manifest#${product.name}`, sk: "current" });
+
+/** Sort keys of editions are their ids, which sort by time. */
+export const editionKey = (product: Product, id: string): ItemKey => ({
+  pk: `editions#${product.name}`,
+  sk: id,
+});
+
+export const segmentPageName = (rollup: Rollup, year: string): string => `segments/${rollup.name}/${year}`;
+export const lakePageName = (year: string): string => `lake/${year}`;
+export const pageKey = (product: Product, page: string, edition: string): ItemKey => ({
+  pk: `page#${product.name}#${page}`,
+  sk: edition,
+});
+
+/** A replay's durable clock: every record stamped earlier than `at` is acknowledged, none stamped earlier follows. */
+export interface Clock {
+  readonly at: Instant;
+}
+
+export const clockKey = (stream: Stream): ItemKey => ({ pk: `stream#${stream.name}`, sk: "clock" });
+
+/** How far the archive of a shard has come. */
+export interface ArchiveRecord {
+  /** Every event at or below this sequence number is in a committed file. */
+  readonly through: string;
+  /** Files committed so far; the next file's name carries it. */
+  readonly files: number;
+  /** The newest barrier passed: its sequence number and arrival. */
+  readonly barrier: { readonly sequence: string; readonly arrival: Instant } | null;
+  /** Committed files whose copy to the final name may not have happened yet. */
+  readonly copying: readonly { readonly from: string; readonly to: string }[];
+}
+
+export const archiveKey = (stream: Stream, shard: string): ItemKey => ({
+  pk: `archive#${stream.name}`,
+  sk: shard,
+});
+
+/** Where a consumer goes on in a shard, and what has been applied of it. */
+export interface Checkpoint {
+  readonly sequence: string;
+  /** Arrival of the last record: events that arrive later are later than `arrival - lateness`. */
+  readonly arrival: Instant;
+  /** The time of the newest event applied; null when none was. */
+  readonly newest: Instant | null;
+}
+
+export const checkpointKey = (stream: Stream, shard: string): ItemKey => ({
+  pk: `checkpoint#${stream.name}`,
+  sk: shard,
+});
+
+/** Since when the live items of a shape see every event: an earlier bucket is partial. */
+export interface LiveStart {
+  readonly from: Instant;
+}
+
+export const liveStartKey = (product: Product): ItemKey => ({
+  pk: `live#${product.name}`,
+  sk: product.shape,
+});
+
+/** Which location of a lake partition is registered in the catalogue, and what went into it. */
+export interface CompactedPartition {
+  readonly location: string;
+  readonly fingerprint: string;
+}
+
+export const compactedKey = (source: Source, partition: string): ItemKey => ({
+  pk: `lake#${source.database}.${source.table}`,
+  sk: partition,
+});

@@ -1,0 +1,72 @@
+/**
+ * The one family of errors. Every error says the rule, what arrived and the way out, and carries a stable `code`
+ * that reaches clients as `extensions.code`.
+ */
+export type ErrorCode =
+  | "DECLARATION"
+  | "BAD_USER_INPUT"
+  | "NOT_LIVE"
+  | "CURSOR_EXPIRED"
+  | "AD_HOC_FAILED"
+  | "AD_HOC_THROTTLED"
+  | "AD_HOC_CANCELLED"
+  | "AD_HOC_TIMEOUT"
+  | "AD_HOC_NOT_ALLOWED"
+  | "FORBIDDEN"
+  | "BACKEND_UNAVAILABLE"
+  | "CONFLICT"
+  | "REFRESH"
+  | "INTERNAL";
+
+export class SluiceError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** A product or source is declared wrongly: thrown while the declaration is loaded, so at start. */
+export class DeclarationError extends SluiceError {
+  constructor(message: string) {
+    super("DECLARATION", message);
+  }
+}
+
+/** What a client sent cannot be answered; the message is shown to the client. */
+export class UserInputError extends SluiceError {
+  constructor(message: string) {
+    super("BAD_USER_INPUT", message);
+  }
+}
+
+/** ` Did you mean "delay"?` for the candidate nearest to `wanted`, or the list of candidates when none is near. */
+export function suggestion(wanted: string, candidates: readonly string[]): string {
+  if (candidates.length === 0) return "";
+  const ranked = candidates
+    .map((candidate) => ({
+      candidate,
+      distance: editDistance(wanted.toLowerCase(), candidate.toLowerCase()),
+    }))
+    .sort((a, b) => a.distance - b.distance);
+  const best = ranked[0]!;
+  if (best.distance <= Math.max(2, Math.floor(wanted.length / 3)))
+    return ` Did you mean "${best.candidate}"?`;
+  return ` There are: ${candidates.join(", ")}.`;
+}
+
+/** Levenshtein distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}

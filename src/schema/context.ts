@@ -1,0 +1,93 @@
+/**
+ * What resolvers and subscriptions may ask of the machinery behind them. `src/loaders` implements it; one session
+ * serves one request (or one event of a subscription) and reads one version of each manifest.
+ */
+import type { Filter } from "../model/filter.ts";
+import type { Product } from "../model/product.ts";
+import type { Scope } from "../model/scope.ts";
+import type { Grain, Instant, Range } from "../model/time.ts";
+import type { Value } from "../model/values.ts";
+import type { Edition } from "../model/control.ts";
+
+/** The `contextValue` of every execution. */
+export interface SluiceContext {
+  readonly scope: Scope;
+  /** Replaced for every event of a subscription. */
+  session: Session;
+  /** A session for the next event of a subscription. */
+  newSession(): Session;
+  readonly live: LiveFeeds;
+}
+
+/** A range as asked: absolute, or the last so many milliseconds up to the newest bucket that holds events. */
+export interface AskedRange {
+  readonly from?: Instant;
+  readonly to?: Instant;
+  readonly lastMs?: number;
+}
+
+export interface Question {
+  readonly product: Product;
+  readonly where: Filter;
+  /** Absent: the product's coverage, live part included. */
+  readonly range?: AskedRange;
+}
+
+export interface Session {
+  /** Resolves the range and plans. Rejects `UserInputError` for a reversed or unanswerable range. */
+  insight(question: Question): Promise<Insight>;
+  catalogue(product: Product): Promise<CatalogueEntry>;
+  /** What goes into `extensions.sluice`. */
+  extensions(): SluiceExtensions;
+}
+
+/** The measures of one slice over one range: what a product's GraphQL type resolves from. */
+export interface Insight {
+  readonly product: Product;
+  readonly id: string;
+  readonly range: Range;
+  /** The dimensions that the slice pins to one value. */
+  readonly pinned: Readonly<Record<string, Value>>;
+  complete(): Promise<boolean>;
+  /** A measure's value; `path` (response keys without list indices) is where provenance records it. */
+  measure(name: string, path: readonly string[]): Promise<number | null>;
+  /** One insight per bucket, empty ones included, the edges cut to the range. Throws `UserInputError` for too many. */
+  series(grain: Grain): Promise<readonly Insight[]>;
+}
+
+export interface CatalogueEntry {
+  readonly coverage: { readonly from: Instant; readonly to: Instant; readonly liveTo: Instant | null } | null;
+  readonly publishedAt: Instant | null;
+  /** Newest first. */
+  editions(first: number): Promise<readonly (Edition & { readonly current: boolean })[]>;
+  dimensionValues(dimension: string, search: string | null, first: number): Promise<readonly string[]>;
+  measureSql(measure: string): string;
+}
+
+export interface SluiceExtensions {
+  /** Product -> manifest version read. */
+  readonly manifest: Readonly<Record<string, number>>;
+  readonly provenance: readonly Provenance[];
+}
+
+/** Where the values of one object came from: one entry per object and source. */
+export interface Provenance {
+  readonly path: string;
+  readonly fields: readonly string[];
+  readonly source: "EDITION" | "LIVE" | "ATHENA";
+  /** The values count all events before this instant. */
+  readonly through: string;
+  readonly partial?: boolean;
+  readonly edition?: string;
+  readonly queryId?: string;
+  readonly bytesScanned?: number;
+}
+
+/** What subscriptions follow. Implemented over the broadcast. */
+export interface LiveFeeds {
+  /**
+   * Calls `changed` whenever the answer to a question about this product may have changed; `items` are the live items
+   * that did (as `itemId`s), or null when anything may have (a refresh or rollback). Returns the unsubscribe function.
+   */
+  onChange(product: Product, changed: (items: ReadonlySet<string> | null) => void): () => void;
+}
