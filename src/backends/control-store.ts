@@ -14,7 +14,7 @@ export interface ControlStore {
    * Writes the document if its revision still is `expected` (null: it does not exist; "any": whatever it is).
    * Resolves to the new revision, or null when another writer was first: then nothing is written.
    */
-  put<T>(key: ItemKey, value: T, expected: number | null | "any"): Promise<number | null>;
+  put(key: ItemKey, value: object, expected: number | null | "any"): Promise<number | null>;
   /** All documents of a partition key in order of their sort keys. */
   list<T>(
     pk: string,

@@ -43,7 +43,7 @@ export interface Columns<S extends object> {
 }
 
 export function columns<S extends object>(target: Class<S>): Columns<S> {
-  const source = sourceFor(target as unknown as Class);
+  const source = sourceFor(target);
   const over = (kind: "sum" | "min" | "max" | "avg") => (column: string) =>
     Object.freeze({ kind, column: numeric(source, column, kind) }) as Expression;
   return {
@@ -96,7 +96,7 @@ function checkedFraction(fraction: number): number {
 }
 
 function checkedFilter<S>(source: Source, where: FilterOn<S>): Filter {
-  const filter = conditions(where as Parameters<typeof conditions>[0]);
+  const filter = conditions(where);
   for (const { column } of filter) known(source, column);
   if (filter.length === 0)
     throw new DeclarationError(

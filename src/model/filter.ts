@@ -33,11 +33,11 @@ export function conditions(
   return Object.entries(spec).flatMap(([column, operators]) =>
     Object.entries(operators ?? {})
       .filter(([, operand]) => operand !== undefined)
-      .map(([op, operand]) => condition(column, op as Operator, operand)),
+      .map(([op, operand]) => conditionOf(column, op as Operator, operand)),
   );
 }
 
-function condition(column: string, op: Operator, operand: unknown): Condition {
+function conditionOf(column: string, op: Operator, operand: unknown): Condition {
   if (operand === null || (Array.isArray(operand) && operand.includes(null)))
     throw new SluiceError(
       "BAD_USER_INPUT",

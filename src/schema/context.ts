@@ -4,9 +4,10 @@
  */
 import type { Filter } from "../model/filter.ts";
 import type { Product } from "../model/product.ts";
+import type { Source } from "../model/source.ts";
 import type { Scope } from "../model/scope.ts";
 import type { Grain, Instant, Range } from "../model/time.ts";
-import type { Value } from "../model/values.ts";
+import type { Event, Value } from "../model/values.ts";
 import type { Edition } from "../model/control.ts";
 
 /** The `contextValue` of every execution. */
@@ -51,6 +52,10 @@ export interface Insight {
   complete(): Promise<boolean>;
   /** A measure's value; `path` (response keys without list indices) is where provenance records it. */
   measure(name: string, path: readonly string[]): Promise<number | null>;
+  /** Equal stamps mean equal answers of all stored measures: range, completeness and state. */
+  stamp(): Promise<string>;
+  /** Why this slice cannot be subscribed to, with the rollups that can; null when a live rollup carries it. */
+  notLive(): string | null;
   /** One insight per bucket, empty ones included, the edges cut to the range. Throws `UserInputError` for too many. */
   series(grain: Grain): Promise<readonly Insight[]>;
 }
@@ -83,11 +88,23 @@ export interface Provenance {
   readonly bytesScanned?: number;
 }
 
-/** What subscriptions follow. Implemented over the broadcast. */
+/** What subscriptions follow. `src/subscriptions` implements it over the broadcast. */
 export interface LiveFeeds {
   /**
-   * Calls `changed` whenever the answer to a question about this product may have changed; `items` are the live items
-   * that did (as `itemId`s), or null when anything may have (a refresh or rollback). Returns the unsubscribe function.
+   * The insight of a question now, then again whenever its stored answer has changed, coalesced to the newest while
+   * the consumer is busy. Each comes from a session of its own. Rejects `NOT_LIVE` when no live rollup carries the
+   * slice.
    */
-  onChange(product: Product, changed: (items: ReadonlySet<string> | null) => void): () => void;
+  insights(
+    question: Question,
+    newSession: () => Session,
+  ): AsyncIterable<{ session: Session; insight: Insight }>;
+  /** The events of a source in pages, as micro-batches arrive; with `after`, first the retained ones behind the cursor. */
+  feed(source: Source, where: Filter, after: string | null): AsyncIterable<FeedPage>;
+}
+
+export interface FeedPage {
+  /** Opaque and signed: the position of every shard after this page. */
+  readonly cursor: string;
+  readonly events: readonly { readonly id: string; readonly event: Event }[];
 }

@@ -27,7 +27,7 @@ export function literal(value: Exclude<Value, null>, type: ColumnType): string {
     case "boolean":
       return value === true ? "TRUE" : "FALSE";
     case "int":
-      return BigInt(value as number).toString();
+      return BigInt(value).toString();
     case "float":
       // the exponent makes it a DOUBLE; without it Trino reads a DECIMAL
       return (value as number).toExponential();
