@@ -2,6 +2,8 @@
  * `@Source` and `@Column`: the events a product is computed from, declared on the class that is also the GraphQL type
  * of one event.
  */
+// type-graphql refuses to register a field without it, so no declaration may come before it
+import "reflect-metadata";
 import { type GraphQLScalarType, isScalarType } from "graphql";
 import { GraphQLDateTime, GraphQLSafeInt } from "graphql-scalars";
 import { Field, Float, Int, ObjectType } from "type-graphql";

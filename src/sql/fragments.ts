@@ -59,8 +59,7 @@ export function parameterised(parameters: string[]): Render {
         `A filter value is at most ${maxParameter - 2} characters for Athena. Got ${text.length} characters. Use a shorter value or startsWith.`,
       );
     parameters.push(text);
-    // a bare parameter has no type of its own where both sides could be anything
-    return type === "datetime" ? "CAST(? AS timestamp)" : "?";
+    return "?";
   };
 }
 

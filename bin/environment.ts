@@ -1,0 +1,99 @@
+/** The environment, read once and checked: nothing else looks at `process.env`. */
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { SluiceError } from "../src/model/errors.ts";
+
+export interface Environment {
+  /** The folder of the embedded cloud and of the sample lake. */
+  readonly data: string;
+  /** The folder whose .ts files declare the products. */
+  readonly products: string;
+  readonly port: number;
+  readonly host: string;
+  /** The embedded cloud, or an AWS account with the SDK's own configuration. */
+  readonly cloud: "local" | "aws";
+  readonly replaySpeed: number | "max";
+  readonly windowMs: number;
+  readonly adHocWaitMs: number;
+  readonly cursorSecret: string | null;
+  readonly logLevel: string;
+}
+
+/** The settings, as `--help` lists them. */
+export const settings: readonly (readonly [name: string, meaning: string])[] = [
+  ["SLUICE_DATA", "folder of the embedded cloud and the sample lake (default .sluice)"],
+  ["SLUICE_PRODUCTS", "folder whose .ts files declare the products (default products)"],
+  ["PORT, HOST", "where the gateway listens (default 4000 on 127.0.0.1)"],
+  ["SLUICE_CLOUD", "local (default) or aws: the account of the AWS SDK's own configuration"],
+  ["SLUICE_REPLAY_SPEED", "speed of the replay: a factor (default 600) or max"],
+  ["SLUICE_WINDOW_MS", "width of a micro-batch in milliseconds (default 1000 in start, 60000 in stream)"],
+  ["SLUICE_AD_HOC_WAIT_MS", "how long a request waits for its ad-hoc fields (default 20000)"],
+  [
+    "SLUICE_CURSOR_SECRET",
+    "signs feed cursors; the same on every gateway (default: made anew at each start)",
+  ],
+  ["SLUICE_LOG", "log level: debug, info (default), warn, error, silent"],
+];
+
+export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environment {
+  return {
+    data: resolve(cwd, env.SLUICE_DATA ?? ".sluice"),
+    products: resolve(cwd, env.SLUICE_PRODUCTS ?? "products"),
+    port: wholeNumber("PORT", env.PORT ?? "4000", 0, 65_535),
+    host: env.HOST ?? "127.0.0.1",
+    cloud: oneOf("SLUICE_CLOUD", env.SLUICE_CLOUD ?? "local", ["local", "aws"]),
+    replaySpeed:
+      env.SLUICE_REPLAY_SPEED === "max"
+        ? "max"
+        : positive("SLUICE_REPLAY_SPEED", env.SLUICE_REPLAY_SPEED ?? "600"),
+    windowMs: wholeNumber("SLUICE_WINDOW_MS", env.SLUICE_WINDOW_MS ?? "1000", 10, 600_000),
+    adHocWaitMs: wholeNumber("SLUICE_AD_HOC_WAIT_MS", env.SLUICE_AD_HOC_WAIT_MS ?? "20000", 0, 600_000),
+    cursorSecret: env.SLUICE_CURSOR_SECRET ?? null,
+    logLevel: env.SLUICE_LOG ?? "info",
+  };
+}
+
+function wholeNumber(name: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isInteger(value) || value < least || value > most)
+    throw new SluiceError(
+      "BAD_USER_INPUT",
+      `${name} is a whole number from ${least} to ${most}. Got "${text}".`,
+    );
+  return value;
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0))
+    throw new SluiceError("BAD_USER_INPUT", `${name} is a positive number or max. Got "${text}".`);
+  return value;
+}
+
+function oneOf<T extends string>(name: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((each) => each === text);
+  if (found === undefined)
+    throw new SluiceError("BAD_USER_INPUT", `${name} is one of ${allowed.join(", ")}. Got "${text}".`);
+  return found;
+}
+
+/** Where the services of the embedded cloud listen. */
+export interface Endpoints {
+  readonly dynamodb: string;
+  readonly kinesis: string;
+  readonly athena: string;
+  readonly s3: string;
+}
+
+export const endpointsFile = (data: string): string => join(data, "endpoints.json");
+
+/** The endpoints of the embedded cloud that serves a data folder. Throws when none does. */
+export function readEndpoints(data: string): Endpoints {
+  const file = endpointsFile(data);
+  if (!existsSync(file))
+    throw new SluiceError(
+      "BACKEND_UNAVAILABLE",
+      `No embedded cloud serves ${data}. Start one with "npm start" (everything) or "sluice cloud" (only the cloud), or set SLUICE_DATA or SLUICE_CLOUD=aws.`,
+    );
+  return JSON.parse(readFileSync(file, "utf8")) as Endpoints;
+}

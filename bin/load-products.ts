@@ -1,0 +1,27 @@
+/** Loads every declaration in the products folder: loading a file registers what it declares. */
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { SluiceError, suggestion } from "../src/model/errors.ts";
+import { declaredProducts, type Product } from "../src/model/product.ts";
+
+export async function loadProducts(folder: string): Promise<readonly Product[]> {
+  const files = readdirSync(folder).filter((name) => /\.(ts|js|mjs)$/.test(name) && !name.endsWith(".d.ts"));
+  for (const file of files.sort()) await import(pathToFileURL(join(folder, file)).href);
+  const products = declaredProducts();
+  if (products.length === 0)
+    throw new SluiceError(
+      "DECLARATION",
+      `The products folder declares at least one @DataProduct. ${folder} has ${files.length} files and none.`,
+    );
+  return products;
+}
+
+/** The products of the given names; all of them for no names. */
+export function chosenProducts(products: readonly Product[], names: readonly string[]): readonly Product[] {
+  const known = products.map(({ name }) => name);
+  for (const name of names)
+    if (!known.includes(name))
+      throw new SluiceError("BAD_USER_INPUT", `There is no product "${name}".${suggestion(name, known)}`);
+  return names.length === 0 ? products : products.filter(({ name }) => names.includes(name));
+}

@@ -1,0 +1,60 @@
+/** The truth about a product: its coverage, freshness, editions, SQL and the values of its dimensions. */
+import { type Edition } from "../model/control.ts";
+import { editionKey } from "../model/control.ts";
+import { UserInputError } from "../model/errors.ts";
+import type { Product } from "../model/product.ts";
+import type { Expression } from "../model/expression.ts";
+import { aggregatesOf } from "../model/expression.ts";
+import type { CatalogueEntry } from "../schema/context.ts";
+import { aggregateSql } from "../sql/aggregates.ts";
+import { dimensionValuesStatement } from "../sql/dimension-values.ts";
+import type { Shared } from "./session.ts";
+
+/** How long a catalogue question may take. */
+const catalogueWaitMs = 20_000;
+const maxEditions = 1_000;
+
+export async function catalogueEntry(shared: Shared, product: Product): Promise<CatalogueEntry> {
+  const [manifest, live] = await Promise.all([
+    shared.manifests.current(product),
+    shared.liveStatus.view(product),
+  ]);
+  const coverage = manifest && {
+    from: manifest.coverage.from,
+    to: manifest.coverage.until,
+    liveTo: live && Math.max(live.live.to, manifest.coverage.until),
+  };
+  return {
+    coverage,
+    publishedAt: manifest?.publishedAt ?? null,
+    editions: async (first) => {
+      const found = await shared.control.list<Edition>(editionKey(product, "").pk, {
+        descending: true,
+        first: Math.min(Math.max(first, 0), maxEditions),
+      });
+      return found.map(({ value }) => ({ ...value, current: value.id === manifest?.edition }));
+    },
+    dimensionValues: async (dimension, search, first) => {
+      if (manifest === null) return [];
+      const column = product.dimensions.find(({ property }) => property === dimension);
+      if (column === undefined)
+        throw new UserInputError(`Product "${product.name}" has no dimension "${dimension}".`);
+      const statement = dimensionValuesStatement(product.source, column, manifest.coverage, search, first);
+      const { rows } = await shared.warehouse.run(statement, { timeoutMs: catalogueWaitMs });
+      return rows.map(([value]) => value ?? "");
+    },
+    measureSql: (measure) => expressionSql(product, product.measure(measure).expression),
+  };
+}
+
+/** What a person would write for the measure in Athena. */
+function expressionSql(product: Product, expression: Expression): string {
+  if (expression.kind === "ratio") {
+    const [numerator, denominator] = [expression.numerator, expression.denominator].map((side) =>
+      expressionSql(product, product.measure(side).expression),
+    );
+    return `CAST(${numerator} AS double) / nullif(${denominator}, 0)`;
+  }
+  const parts = aggregatesOf(expression).map((aggregate) => aggregateSql(product.source, aggregate));
+  return expression.kind === "avg" ? `CAST(${parts[0]} AS double) / nullif(${parts[1]}, 0)` : parts[0]!;
+}

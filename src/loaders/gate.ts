@@ -1,0 +1,35 @@
+/**
+ * When a request's batches go out. A question needs its manifest before its keys are known, and questions of one
+ * request learn theirs at different moments; batches wait until none is still planning, so that one request makes one
+ * statement per source and as few reads as possible.
+ */
+export class Gate {
+  #planning = 0;
+  #waiting: (() => void)[] = [];
+
+  /** Runs `plan`; no batch goes out while it runs. */
+  async plan<T>(plan: () => Promise<T>): Promise<T> {
+    this.#planning++;
+    try {
+      return await plan();
+    } finally {
+      this.#planning--;
+      this.#release();
+    }
+  }
+
+  /** DataLoader's `batchScheduleFn`. */
+  readonly schedule = (dispatch: () => void): void => {
+    this.#waiting.push(dispatch);
+    this.#release();
+  };
+
+  /** setImmediate: the resolvers that the last plan has set free run first and add what they want. */
+  #release(): void {
+    if (this.#planning > 0 || this.#waiting.length === 0) return;
+    setImmediate(() => {
+      if (this.#planning > 0) return;
+      for (const dispatch of this.#waiting.splice(0)) dispatch();
+    });
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * Where a question is answered from. A slice of a stored rollup over an aligned range is answered from segments
+ * (largest grains first) up to the coverage and from live items beyond it; everything else is left to Athena.
+ */
+import type { Condition, Filter } from "../model/filter.ts";
+import type { DimensionKey } from "../model/layout.ts";
+import type { Product, Rollup } from "../model/product.ts";
+import {
+  bucketIndex,
+  ceilTo,
+  floorTo,
+  type Instant,
+  isAligned,
+  nextBucket,
+  periodOf,
+  periodRange,
+  type Range,
+  type StoredGrain,
+} from "../model/time.ts";
+import type { Value } from "../model/values.ts";
+
+/** What one request sees of a product: the coverage of its editions and how far its live items have come. */
+export interface View {
+  readonly coverage: { readonly from: Instant; readonly until: Instant };
+  /** Start of the newest bucket that holds events (editions) or time of the newest event (live). */
+  readonly newest: Instant | null;
+  readonly live: LiveView | null;
+}
+
+export interface LiveView {
+  /** Buckets that begin earlier are partial: the stream did not see their beginning. */
+  readonly from: Instant;
+  /** No event before this instant is still to come. */
+  readonly to: Instant;
+}
+
+/** The buckets `first <= index < end` of one period's segment. */
+export interface Piece {
+  readonly grain: StoredGrain;
+  readonly period: string;
+  readonly first: number;
+  readonly end: number;
+}
+
+export interface StoredPlan {
+  readonly kind: "stored";
+  readonly rollup: Rollup;
+  readonly keys: readonly DimensionKey[];
+  readonly editions: readonly Piece[];
+  readonly live: readonly Piece[];
+  readonly complete: boolean;
+}
+
+/** No rollup answers; `reason` says why, in words for the person who asked. */
+export interface UnstoredPlan {
+  readonly kind: "unstored";
+  readonly reason: string;
+}
+
+/** More keys than this are not read one by one. */
+const maxKeys = 1_000;
+
+export function planStored(
+  product: Product,
+  where: Filter,
+  range: Range,
+  view: View,
+): StoredPlan | UnstoredPlan {
+  const slice = sliceOf(product, where);
+  if (slice.kind === "unstored") return slice;
+  const { rollup, keys } = slice;
+  const extent = extentOf(range, rollup, view);
+  const edge = [extent.from, extent.to].find((at) => !isAligned(at, rollup.finest));
+  if (edge !== undefined)
+    return {
+      kind: "unstored",
+      reason: `${new Date(edge).toISOString()} is not on an edge of ${rollup.finest}, the finest grain of ${show(rollup)}`,
+    };
+  const cut = Math.min(Math.max(floorTo(view.coverage.until, rollup.finest), extent.from), extent.to);
+  const live = rollup.live && view.live !== null ? cover({ from: cut, to: extent.to }, [rollup.finest]) : [];
+  return {
+    kind: "stored",
+    rollup,
+    keys,
+    editions: cover({ from: extent.from, to: cut }, rollup.grains.toReversed()),
+    live,
+    complete: isComplete(range, { from: cut, to: extent.to }, rollup, view),
+  };
+}
+
+/**
+ * The part of a range in which there can be events, its outer edges widened to buckets of the rollup: before the
+ * coverage and after the newest bucket there is nothing to cut.
+ */
+function extentOf(range: Range, rollup: Rollup, view: View): Range {
+  const start = floorTo(view.coverage.from, rollup.finest);
+  const end = endOf(rollup.finest, view);
+  const from = range.from <= view.coverage.from ? start : range.from;
+  const to = Math.min(range.to, end);
+  return { from: Math.min(from, Math.max(to, start)), to: Math.max(to, start) };
+}
+
+/** The edge of `grain` behind everything that is covered or has come in live. */
+export function endOf(grain: StoredGrain, view: View): Instant {
+  const covered = ceilTo(view.coverage.until, grain);
+  return view.newest === null ? covered : Math.max(covered, nextBucket(view.newest, grain));
+}
+
+function isComplete(range: Range, live: Range, rollup: Rollup, view: View): boolean {
+  const end =
+    rollup.live && view.live !== null ? Math.max(view.live.to, view.coverage.until) : view.coverage.until;
+  const partial = live.from < live.to && view.live !== null && live.from < view.live.from;
+  return range.from >= view.coverage.from && range.to <= end && !partial;
+}
+
+/** Pieces of segments that cover the range exactly, in the largest grains that fit; the range is aligned to the finest. */
+function cover(range: Range, largestFirst: readonly StoredGrain[]): Piece[] {
+  const [grain, ...finer] = largestFirst;
+  if (grain === undefined || range.from >= range.to) return [];
+  const from = ceilTo(range.from, grain);
+  const to = floorTo(range.to, grain);
+  if (from >= to) return cover(range, finer);
+  return [
+    ...cover({ from: range.from, to: from }, finer),
+    ...pieces({ from, to }, grain),
+    ...cover({ from: to, to: range.to }, finer),
+  ];
+}
+
+function pieces(range: Range, grain: StoredGrain): Piece[] {
+  const result: Piece[] = [];
+  for (let at = range.from; at < range.to; ) {
+    const period = periodOf(at, grain);
+    const to = Math.min(periodRange(period, grain).to, range.to);
+    result.push({ grain, period, first: bucketIndex(at, grain), end: bucketIndex(to - 1, grain) + 1 });
+    at = to;
+  }
+  return result;
+}
+
+type Slice = { readonly kind: "slice"; readonly rollup: Rollup; readonly keys: readonly DimensionKey[] };
+
+/** The rollup that holds a slice, and the keys of the slice in it. */
+export function sliceOf(product: Product, where: Filter): Slice | UnstoredPlan {
+  const values = new Map<string, readonly Value[]>();
+  for (const condition of where) {
+    const pinned = pinnedValues(product, condition);
+    if (pinned === null || values.has(condition.column))
+      return { kind: "unstored", reason: `no rollup answers ${condition.op} on ${condition.column}` };
+    values.set(condition.column, pinned);
+  }
+  const rollup = product.rollups.find(
+    ({ dimensions }) =>
+      dimensions.length === values.size && dimensions.every((dimension) => values.has(dimension)),
+  );
+  if (rollup === undefined)
+    return { kind: "unstored", reason: `there is no rollup of [${[...values.keys()].join(", ")}]` };
+  const count = [...values.values()].reduce((total, each) => total * each.length, 1);
+  if (count > maxKeys)
+    return {
+      kind: "unstored",
+      reason: `${count} keys are more than the ${maxKeys} that are read one by one`,
+    };
+  return {
+    kind: "slice",
+    rollup,
+    keys: combinations(rollup.dimensions.map((dimension) => values.get(dimension)!)),
+  };
+}
+
+/** The distinct values a condition pins a dimension to, or null when it is no such condition. */
+function pinnedValues(product: Product, condition: Condition): readonly Value[] | null {
+  if (!product.dimensions.some((dimension) => dimension.property === condition.column)) return null;
+  if (condition.op === "eq") return [condition.value];
+  if (condition.op === "in") return [...new Set(condition.values)];
+  return condition.op === "isNull" && condition.value ? [null] : null;
+}
+
+/** All combinations, one value of each list. */
+function combinations(lists: readonly (readonly Value[])[]): DimensionKey[] {
+  return lists.reduce<DimensionKey[]>(
+    (keys, values) => keys.flatMap((key) => values.map((value) => [...key, value])),
+    [[]],
+  );
+}
+
+/** The rollups of a product, for messages: `[], [country], [country, city]`. */
+export function showRollups(rollups: readonly Rollup[]): string {
+  return rollups.map(show).join(", ");
+}
+
+function show(rollup: Rollup): string {
+  return `[${rollup.dimensions.join(", ")}]`;
+}

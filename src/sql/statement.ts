@@ -1,0 +1,123 @@
+/**
+ * The Athena fallback: any number of questions about one source as one statement that scans each partition once.
+ * Questions become rows of a small table joined to the source; what differs between them stands in the WHERE clause,
+ * where Athena takes parameters.
+ */
+import type { Aggregate } from "../model/expression.ts";
+import { aggregateId } from "../model/expression.ts";
+import type { Filter } from "../model/filter.ts";
+import type { Source } from "../model/source.ts";
+import { floorTo, formatInstant, type Grain, type Instant, nextBucket, type Range } from "../model/time.ts";
+import { aggregateSql } from "./aggregates.ts";
+import { filterSql, identifier, parameterised, stringLiteral, tableName } from "./fragments.ts";
+
+/** One row of the statement: a slice over a range, whole or by bucket. */
+export interface AdHocQuestion {
+  readonly where: Filter;
+  /** Not empty, and within the coverage. */
+  readonly range: Range;
+  /** One result per bucket of this grain; null for one over the whole range. */
+  readonly by: Grain | null;
+}
+
+export interface AdHocStatement {
+  readonly sql: string;
+  readonly parameters: readonly string[];
+  /** Reads the rows of the result: per question, per bucket start (0 for the whole), the aggregates by id. */
+  read(rows: readonly (readonly (string | null)[])[]): Map<Instant, ReadonlyMap<string, number | null>>[];
+}
+
+/** The number of a question; a name that no source has a column of. */
+const number = identifier("sluice_question");
+
+export function adHocStatement(
+  source: Source,
+  questions: readonly AdHocQuestion[],
+  aggregates: readonly Aggregate[],
+): AdHocStatement {
+  const parameters: string[] = [];
+  const numbers = questions.map((_, i) => i + 1);
+  const sql = [
+    `SELECT ${number}, ${bucketSql(source, questions)},`,
+    `  ${aggregates.map((aggregate) => aggregateSql(source, aggregate)).join(",\n  ")}`,
+    `FROM ${tableName(source)} CROSS JOIN UNNEST(ARRAY[${numbers.join(", ")}]) AS ${identifier("sluice")}(${number})`,
+    `WHERE ${partitionsSql(
+      source,
+      questions.map(({ range }) => range),
+      parameters,
+    )}`,
+    `  AND (${questions.map((question, i) => `(${number} = ${i + 1} AND ${questionSql(source, question, parameters)})`).join("\n    OR ")})`,
+    "GROUP BY 1, 2",
+  ].join("\n");
+  return { sql, parameters, read: (rows) => readRows(rows, questions.length, aggregates.map(aggregateId)) };
+}
+
+/** The start of a row's bucket, per question; NULL for a question over its whole range. */
+function bucketSql(source: Source, questions: readonly AdHocQuestion[]): string {
+  const time = identifier(source.time.name);
+  const cases = questions.flatMap(({ by }, i) =>
+    by === null ? [] : [`WHEN ${i + 1} THEN date_trunc('${by.toLowerCase()}', ${time})`],
+  );
+  return cases.length === 0 ? "CAST(NULL AS timestamp)" : `CASE ${number} ${cases.join(" ")} END`;
+}
+
+function questionSql(source: Source, { where, range }: AdHocQuestion, parameters: string[]): string {
+  const render = parameterised(parameters);
+  const time = identifier(source.time.name);
+  const within = `${time} >= ${render(range.from, "datetime")} AND ${time} < ${render(range.to, "datetime")}`;
+  return where.length === 0 ? within : `${within} AND ${filterSql(source, where, render)}`;
+}
+
+/** The partitions that the ranges touch, and no others: what Athena charges for. */
+export function partitionsSql(source: Source, ranges: readonly Range[], parameters: string[]): string {
+  const column = identifier(source.partition.column);
+  const spans = union(ranges.map((range) => wholePartitions(source, range))).map(({ from, to }) => {
+    parameters.push(
+      stringLiteral(partitionValue(source, from)),
+      stringLiteral(partitionValue(source, to - 1)),
+    );
+    return `${column} BETWEEN ? AND ?`;
+  });
+  return spans.length === 1 ? spans[0]! : `(${spans.join(" OR ")})`;
+}
+
+function wholePartitions(source: Source, range: Range): Range {
+  const { grain } = source.partition;
+  return { from: floorTo(range.from, grain), to: nextBucket(range.to - 1, grain) };
+}
+
+/** The ranges as few disjoint ones, in order. */
+function union(ranges: readonly Range[]): Range[] {
+  const merged: Range[] = [];
+  for (const range of [...ranges].sort((a, b) => a.from - b.from)) {
+    const last = merged.at(-1);
+    if (last !== undefined && range.from <= last.to)
+      merged[merged.length - 1] = { from: last.from, to: Math.max(last.to, range.to) };
+    else merged.push(range);
+  }
+  return merged;
+}
+
+const partitionLength = { DAY: 10, MONTH: 7, YEAR: 4 } as const;
+
+/** The value of the partition column for events at `at`: 2001-06-27, 2001-06 or 2001. */
+export function partitionValue(source: Source, at: Instant): string {
+  return formatInstant(at).slice(0, partitionLength[source.partition.grain]);
+}
+
+function readRows(
+  rows: readonly (readonly (string | null)[])[],
+  questions: number,
+  ids: readonly string[],
+): Map<Instant, ReadonlyMap<string, number | null>>[] {
+  const answers = Array.from(
+    { length: questions },
+    () => new Map<Instant, ReadonlyMap<string, number | null>>(),
+  );
+  for (const [question, bucket, ...cells] of rows) {
+    const start = bucket == null ? 0 : Date.parse(`${bucket.slice(0, 23).replace(" ", "T")}Z`);
+    const values = cells.map((cell) => (cell === null ? null : Number(cell)));
+    answers[Number(question) - 1]!.set(start, new Map(ids.map((id, i) => [id, values[i] ?? null])));
+  }
+  return answers;
+}
