@@ -24,8 +24,10 @@ export interface AdHocStatement {
   readonly sql: string;
   readonly parameters: readonly string[];
   /** Reads the rows of the result: per question, per bucket start (0 for the whole), the aggregates by id. */
-  read(rows: readonly (readonly (string | null)[])[]): Map<Instant, ReadonlyMap<string, number | null>>[];
+  readonly read: (rows: StatementRows) => Map<Instant, ReadonlyMap<string, number | null>>[];
 }
+
+type StatementRows = readonly (readonly (string | null)[])[];
 
 /** The number of a question; a name that no source has a column of. */
 const number = identifier("sluice_question");
@@ -106,7 +108,7 @@ export function partitionValue(source: Source, at: Instant): string {
 }
 
 function readRows(
-  rows: readonly (readonly (string | null)[])[],
+  rows: StatementRows,
   questions: number,
   ids: readonly string[],
 ): Map<Instant, ReadonlyMap<string, number | null>>[] {

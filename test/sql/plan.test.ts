@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { FlightActivity } from "../../products/flights.ts";
 import type { Filter } from "../../src/model/filter.ts";
 import { declaredProducts } from "../../src/model/product.ts";
-import { dayMs, hourMs, nextBucket, periodRange, type StoredGrain } from "../../src/model/time.ts";
+import { dayMs, hourMs, nextBucket, periodRange } from "../../src/model/time.ts";
 import { type Piece, planStored, type StoredPlan, type View } from "../../src/sql/plan.ts";
 
 const product = declaredProducts().find(({ target }) => target === FlightActivity)!;
@@ -154,7 +154,7 @@ describe("the planner", () => {
 });
 
 function finestBuckets({ grain, period, first, end }: Piece, width: number): number[] {
-  const edges = [periodRange(period, grain as StoredGrain).from];
+  const edges = [periodRange(period, grain).from];
   while (edges.length <= end) edges.push(nextBucket(edges.at(-1)!, grain));
   const result: number[] = [];
   for (let bucket = edges[first]!; bucket < edges[end]!; bucket += width) result.push(bucket);
