@@ -11,6 +11,8 @@ import { type Endpoints, type Environment, readEndpoints } from "./environment.t
 export interface Clients {
   readonly dynamodb: DynamoDBClient;
   readonly kinesis: KinesisClient;
+  /** Sends a request once: a replay must know which puts were answered. */
+  readonly kinesisOnce: KinesisClient;
   readonly athena: AthenaClient;
   readonly s3: S3Client;
 }
@@ -23,6 +25,7 @@ function accountClients(): Clients {
   return {
     dynamodb: new DynamoDBClient({}),
     kinesis: new KinesisClient({}),
+    kinesisOnce: new KinesisClient({ maxAttempts: 1 }),
     athena: new AthenaClient({}),
     s3: new S3Client({}),
   };
@@ -30,11 +33,16 @@ function accountClients(): Clients {
 
 /** The embedded cloud checks no credentials; the SDK wants some to sign with. */
 export function localClients(endpoints: Endpoints): Clients {
-  const common = { region: "us-east-1", credentials: { accessKeyId: "local", secretAccessKey: "local" }, maxAttempts: 5 };
+  const common = {
+    region: "us-east-1",
+    credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    maxAttempts: 5,
+  };
   const handler = () => new NodeHttpHandler({ httpAgent: { maxSockets: 128, keepAlive: true } });
   return {
     dynamodb: new DynamoDBClient({ ...common, endpoint: endpoints.dynamodb, requestHandler: handler() }),
     kinesis: new KinesisClient({ ...common, endpoint: endpoints.kinesis }),
+    kinesisOnce: new KinesisClient({ ...common, endpoint: endpoints.kinesis, maxAttempts: 1 }),
     athena: new AthenaClient({ ...common, endpoint: endpoints.athena, requestHandler: handler() }),
     s3: new S3Client({ ...common, endpoint: endpoints.s3, forcePathStyle: true, requestHandler: handler() }),
   };
@@ -49,13 +57,19 @@ const localShards = 2;
 
 /** Creates what an account gets from the CDK app: tables, buckets, the workgroup, the products' streams. Repeatable. */
 export async function provision(clients: Clients, products: readonly Product[]): Promise<void> {
-  const streams = new Set(products.flatMap(({ source }) => (source.stream === null ? [] : [source.stream.name])));
+  const streams = new Set(
+    products.flatMap(({ source }) => (source.stream === null ? [] : [source.stream.name])),
+  );
   await Promise.all([
     ...Object.values(tables).map((name) => unlessThere(createTable(clients.dynamodb, name))),
-    ...Object.values(buckets).map((name) => unlessThere(clients.s3.send(new CreateBucketCommand({ Bucket: name })))),
+    ...Object.values(buckets).map((name) =>
+      unlessThere(clients.s3.send(new CreateBucketCommand({ Bucket: name }))),
+    ),
     unlessThere(clients.athena.send(new CreateWorkGroupCommand({ Name: workgroup }))),
     ...[...streams].map((name) =>
-      unlessThere(clients.kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: localShards }))),
+      unlessThere(
+        clients.kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: localShards })),
+      ),
     ),
   ]);
 }
@@ -70,7 +84,10 @@ function createTable(dynamodb: DynamoDBClient, name: string): Promise<unknown> {
         { AttributeName: partition, KeyType: "HASH" },
         { AttributeName: sort, KeyType: "RANGE" },
       ],
-      AttributeDefinitions: [partition, sort].map((attribute) => ({ AttributeName: attribute, AttributeType: "S" })),
+      AttributeDefinitions: [partition, sort].map((attribute) => ({
+        AttributeName: attribute,
+        AttributeType: "S",
+      })),
     }),
   );
 }
@@ -82,7 +99,12 @@ async function unlessThere(creation: Promise<unknown>): Promise<void> {
     await creation;
   } catch (error) {
     const { name, message } = error as Error;
-    if (error instanceof ResourceInUseException || alreadyThere.includes(name) || /already (created|exists)/i.test(message)) return;
+    if (
+      error instanceof ResourceInUseException ||
+      alreadyThere.includes(name) ||
+      /already (created|exists)/i.test(message)
+    )
+      return;
     throw error;
   }
 }

@@ -26,7 +26,7 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
   ["PORT, HOST", "where the gateway listens (default 4000 on 127.0.0.1)"],
   ["SLUICE_CLOUD", "local (default) or aws: the account of the AWS SDK's own configuration"],
   ["SLUICE_REPLAY_SPEED", "speed of the replay: a factor (default 600) or max"],
-  ["SLUICE_WINDOW_MS", "width of a micro-batch in milliseconds (default 1000 in start, 60000 in stream)"],
+  ["SLUICE_WINDOW_MS", "width of a micro-batch in milliseconds (default 1000)"],
   ["SLUICE_AD_HOC_WAIT_MS", "how long a request waits for its ad-hoc fields (default 20000)"],
   [
     "SLUICE_CURSOR_SECRET",

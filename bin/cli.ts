@@ -1,0 +1,69 @@
+/** `sluice`: every command. */
+import { Command } from "commander";
+import { SluiceError } from "../src/model/errors.ts";
+import { runCloud } from "./commands/cloud.ts";
+import { listEditions } from "./commands/editions.ts";
+import { runRefresh } from "./commands/refresh.ts";
+import { writeSchema } from "./commands/schema.ts";
+import { runStart } from "./commands/start.ts";
+import { readEnvironment, settings } from "./environment.ts";
+
+const environment = () => readEnvironment(process.env, process.cwd());
+
+const program = new Command("sluice")
+  .description(
+    "A GraphQL gateway for data products: declared once, served from DynamoDB, Athena and Kinesis.",
+  )
+  .showSuggestionAfterError()
+  .addHelpText(
+    "after",
+    `
+Settings (environment):
+${settings.map(([name, meaning]) => `  ${name.padEnd(24)} ${meaning}`).join("\n")}
+
+Examples:
+  sluice start                        everything on this machine, with the sample data
+  sluice refresh                      brings all products up to date with the lake
+  sluice refresh FlightActivity       only one
+  sluice editions FlightActivity      what has been published of it
+  SLUICE_REPLAY_SPEED=max sluice start`,
+  );
+
+program
+  .command("start")
+  .description("the embedded cloud, sample lake, micro-batches, refresh, replay and gateway in one")
+  .action(() => runStart(environment()));
+
+program
+  .command("refresh")
+  .argument("[products...]", "names of products (default: all)")
+  .option("--full", "compute everything anew")
+  .description("bring products up to date with the lake: changed partitions only")
+  .action((products: string[], options: { full?: boolean }) => runRefresh(environment(), products, options));
+
+program
+  .command("editions")
+  .argument("<product>", "name of a product")
+  .option("--first <n>", "how many, newest first", "10")
+  .description("list what has been published of a product")
+  .action((product: string, options: { first: string }) => listEditions(environment(), product, options));
+
+program
+  .command("cloud")
+  .description("the embedded cloud alone")
+  .action(() => runCloud(environment()));
+
+program
+  .command("schema")
+  .option("--write [file]", "write it to a file (default schema.graphql) instead of printing it")
+  .option("--check [file]", "fail when the file differs from the declarations")
+  .description("the GraphQL schema of the declared products")
+  .action((options: { write?: string | true; check?: string | true }) => writeSchema(environment(), options));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof SluiceError)) throw error;
+  console.error(`sluice: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,141 @@
+/** `sluice start`: everything on one machine, from nothing to a gateway that answers. */
+import { type ChildProcess, fork } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import type { Logger } from "pino";
+import { type Manifest, manifestKey } from "../../src/model/control.ts";
+import { SluiceError } from "../../src/model/errors.ts";
+import type { Product } from "../../src/model/product.ts";
+import { sourceFor } from "../../src/model/source.ts";
+import { formatInstant } from "../../src/model/time.ts";
+import { type Backends, backends } from "../backends.ts";
+import { processBroadcast } from "../broadcast.ts";
+import { closeClients, localClients, provision } from "../clients.ts";
+import { lakeFolder } from "../cloud.ts";
+import type { Endpoints, Environment } from "../environment.ts";
+import { exampleQuery } from "../example-query.ts";
+import { openGateway } from "../gateway.ts";
+import { loadProducts } from "../load-products.ts";
+import { logger } from "../log.ts";
+import { buildSampleLake } from "../sample-lake.ts";
+import { untilStopped } from "../signals.ts";
+import { openReplayClocks, runMicroBatches, runReplays, samplesOf } from "../system.ts";
+import { refreshAndShow } from "./refresh.ts";
+
+export async function runStart(environment: Environment): Promise<void> {
+  const log = logger(environment);
+  const products = await loadProducts(environment.products);
+  mkdirSync(environment.data, { recursive: true });
+  const [cloud] = await Promise.all([forkCloud(), buildLakes(products, environment)]);
+  const clients = localClients(cloud.endpoints);
+  const stores = backends(clients);
+  await provision(clients, products);
+
+  const stopping = new AbortController();
+  const { signal } = stopping;
+  const broadcast = processBroadcast();
+  await openReplayClocks(products, stores, { log, signal });
+  const live = runMicroBatches(products, stores, { broadcast, windowMs: environment.windowMs, log, signal });
+  await refreshUnpublished(products, stores);
+  const gateway = await openGateway(products, stores, broadcast, { ...environment, log });
+  const replay = runReplays(products, stores, {
+    speed: environment.replaySpeed,
+    log,
+    signal,
+    progress: replayReport(log),
+  });
+  console.log(greeting(products, gateway.url));
+
+  await Promise.race([untilStopped(), failure(live), failure(replay), cloud.gone]);
+  stopping.abort();
+  await gateway.close();
+  await Promise.allSettled([live, replay]);
+  closeClients(clients);
+  await cloud.stop();
+}
+
+/** Never resolves; rejects when the work does. */
+function failure(work: Promise<void>): Promise<never> {
+  return new Promise((_, reject) => void work.catch(reject));
+}
+
+interface CloudProcess {
+  readonly endpoints: Endpoints;
+  /** Rejects when the process ends by itself. */
+  readonly gone: Promise<never>;
+  stop(): Promise<void>;
+}
+
+/** The embedded cloud in a process of its own: it may use the other core, and its work never delays an answer. */
+async function forkCloud(): Promise<CloudProcess> {
+  const child = fork(fileURLToPath(new URL("../sluice.mjs", import.meta.url)), ["cloud"], {
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    detached: true, // a Ctrl-C in the terminal is for this process, which still needs the cloud to finish
+  });
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  const gone = ended.then((code): never => {
+    throw new SluiceError(
+      "BACKEND_UNAVAILABLE",
+      `The embedded cloud has ended${code === null ? "" : ` with code ${code}`}. Its message stands above.`,
+    );
+  });
+  gone.catch(() => {});
+  const endpoints = await Promise.race([firstMessage(child), gone]);
+  const stop = async (): Promise<void> => {
+    child.kill("SIGTERM");
+    await ended;
+  };
+  return { endpoints, gone, stop };
+}
+
+function firstMessage(child: ChildProcess): Promise<Endpoints> {
+  return new Promise((resolve) =>
+    child.once("message", (message) => resolve((message as { endpoints: Endpoints }).endpoints)),
+  );
+}
+
+async function buildLakes(products: readonly Product[], { data }: Environment): Promise<void> {
+  for (const sample of samplesOf(products)) {
+    const { database, table } = sourceFor(sample.source);
+    const started = Date.now();
+    if (await buildSampleLake(sample, lakeFolder(data)))
+      console.log(
+        `Built the lake table ${database}.${table} from ${sample.file} in ${((Date.now() - started) / 1_000).toFixed(1)} s.`,
+      );
+  }
+}
+
+/** A first start fills the stores; a later one serves what they hold. */
+async function refreshUnpublished(products: readonly Product[], stores: Backends): Promise<void> {
+  for (const product of products) {
+    const manifest = await stores.control.get<Manifest>(manifestKey(product));
+    if (manifest?.value.shape !== product.shape) await refreshAndShow(product, stores, {});
+  }
+}
+
+function replayReport(log: Logger): Parameters<typeof runReplays>[2]["progress"] & {} {
+  let day = "";
+  return (source, { rows, time, done }) => {
+    const reached = time === null ? "" : formatInstant(time).slice(0, 10);
+    if (reached === day && !done) return;
+    day = reached;
+    log.info(
+      { stream: source.stream?.name, rows, reached, done },
+      done ? "the replay has ended" : "replaying",
+    );
+  };
+}
+
+function greeting(products: readonly Product[], url: string): string {
+  return `
+Sluice serves ${products.map(({ name }) => name).join(", ")}.
+
+  GraphiQL       ${url}/graphiql
+  GraphQL        ${url}/graphql
+  subscriptions  ${url.replace("http", "ws")}/graphql   (graphql-transport-ws)
+
+Paste this query:
+
+${exampleQuery(products)}
+`;
+}

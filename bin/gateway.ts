@@ -1,0 +1,97 @@
+/** A gateway over the backends: caches, subscriptions, HTTP and WebSocket. */
+import { randomBytes, randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import type { Broadcast } from "../src/backends/broadcast.ts";
+import { LiveStatus } from "../src/loaders/live-status.ts";
+import { Manifests } from "../src/loaders/manifests.ts";
+import { SegmentCache } from "../src/loaders/segments.ts";
+import { openSession, type Shared } from "../src/loaders/session.ts";
+import type { Product } from "../src/model/product.ts";
+import { type Gateway, startGateway } from "../src/server/gateway.ts";
+import { liveFeeds } from "../src/subscriptions/live-feeds.ts";
+import type { Backends } from "./backends.ts";
+import { exampleQuery } from "./example-query.ts";
+
+export interface GatewaySettings {
+  readonly host: string;
+  readonly port: number;
+  readonly adHocWaitMs: number;
+  readonly cursorSecret: string | null;
+  readonly log: Logger;
+}
+
+/** How often a gateway looks for refreshes of other processes. */
+const manifestCheckMs = 1_000;
+
+export async function openGateway(
+  products: readonly Product[],
+  { insights, control, warehouse }: Backends,
+  broadcast: Broadcast,
+  settings: GatewaySettings,
+): Promise<Gateway> {
+  const manifests = new Manifests({ control, clock: Date.now });
+  const liveStatus = new LiveStatus({ control, clock: Date.now });
+  const shared: Shared = {
+    insights,
+    control,
+    warehouse,
+    manifests,
+    liveStatus,
+    segments: new SegmentCache(),
+  };
+  // before any subscription is: what it asks again for must be known by then
+  const forget = broadcast.subscribe((message) => {
+    if (message.kind === "live") liveStatus.observe(message);
+    else manifests.expire(message.product);
+  });
+  const unwatch = watchManifests(products, manifests, broadcast, settings.log);
+  const cursorSecret = settings.cursorSecret ?? randomBytes(32).toString("hex");
+  const { host, port, log, adHocWaitMs } = settings;
+  const gateway = await startGateway({
+    products,
+    host,
+    port,
+    log,
+    newSession: (scope) => openSession(shared, { scope, adHocWaitMs }),
+    live: liveFeeds({ broadcast, cursorSecret }),
+    ready: async () =>
+      (await Promise.all(products.map((product) => manifests.current(product)))).every(
+        (each) => each !== null,
+      ),
+    graphiql: { title: "Sluice", defaultQuery: exampleQuery(products) },
+    now: Date.now,
+    newId: randomUUID,
+  });
+  return {
+    ...gateway,
+    close: async () => {
+      unwatch();
+      await gateway.close();
+      forget();
+    },
+  };
+}
+
+/** Announces what other processes have published to this one's subscribers. */
+function watchManifests(
+  products: readonly Product[],
+  manifests: Manifests,
+  broadcast: Broadcast,
+  log: Logger,
+): () => void {
+  const versions = new Map<string, number>();
+  const check = async (product: Product): Promise<void> => {
+    const version = (await manifests.current(product))?.version;
+    const known = versions.get(product.name);
+    if (version === undefined || version === known) return;
+    versions.set(product.name, version);
+    if (known !== undefined) await broadcast.publish({ kind: "published", product: product.name, version });
+  };
+  const timer = setInterval(() => {
+    for (const product of products)
+      check(product).catch((err: unknown) =>
+        log.warn({ err, product: product.name }, "the manifest could not be read"),
+      );
+  }, manifestCheckMs);
+  return () => clearInterval(timer);
+}

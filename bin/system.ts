@@ -1,0 +1,145 @@
+/** Everything of one machine: the micro-batches, the refresh, the replay and the gateway over one set of backends. */
+import { setTimeout as wait } from "node:timers/promises";
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import type { Progress } from "../etl/batch/progress.ts";
+import { refresh, type RefreshResult } from "../etl/batch/run.ts";
+import { runConsumer } from "../etl/live/consumer.ts";
+import { waitFor } from "../etl/live/effects.ts";
+import { type ReplayProgress, runReplay } from "../etl/live/replay.ts";
+import { openClock } from "../etl/live/replay-clock.ts";
+import type { Broadcast } from "../src/backends/broadcast.ts";
+import type { Product } from "../src/model/product.ts";
+import { declaredSamples, type SampleOptions } from "../src/model/sample.ts";
+import { type Source, sourceFor } from "../src/model/source.ts";
+import type { Instant } from "../src/model/time.ts";
+import type { Backends } from "./backends.ts";
+import { heldBackRows } from "./sample-lake.ts";
+
+/** How long a refresh waits for the micro-batches to archive past its barriers. */
+const barrierWaitMs = 120_000;
+
+/** Refreshes one product; rejects as `refresh` does. */
+export function refreshProduct(
+  product: Product,
+  { warehouse, lake, control, insights, gold, streamOf }: Backends,
+  options: { readonly full?: boolean; readonly progress: (event: Progress) => void },
+): Promise<RefreshResult> {
+  const stream = streamOf(product.source);
+  return refresh(
+    product,
+    {
+      warehouse,
+      lake,
+      control,
+      insights,
+      gold,
+      ...(stream && { stream }),
+      clock: Date.now,
+      wait,
+      token: randomUUID,
+      progress: options.progress,
+      barrierWaitMs,
+    },
+    { full: options.full ?? false },
+  );
+}
+
+/** Micro-batches for every stream that a product is computed from, until the signal is aborted. */
+export async function runMicroBatches(
+  products: readonly Product[],
+  backends: Backends,
+  settings: {
+    readonly broadcast: Broadcast;
+    readonly windowMs: number;
+    readonly log: Logger;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { log, signal, broadcast } = settings;
+  const window = { ageMs: settings.windowMs, records: 10_000, bytes: 16 * 1024 * 1024 };
+  const effects = { clock: Date.now, random: Math.random, wait: waitFor, log, signal };
+  await Promise.all(
+    streamedSources(products).map((source) =>
+      runConsumer({
+        source,
+        products: products.filter((product) => product.source === source),
+        stream: backends.streamOf(source)!,
+        ...backends,
+        broadcast,
+        window,
+        ...effects,
+      }),
+    ),
+  );
+}
+
+/** The longest pause of a replay between two events. */
+const maxPauseMs = 250;
+
+export interface ReplaySettings {
+  readonly speed: number | "max";
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  readonly progress?: (source: Source, progress: ReplayProgress) => void;
+}
+
+/** Replays the held-back events of every sample that has some, going on where each shard ends. */
+export async function runReplays(
+  products: readonly Product[],
+  backends: Backends,
+  settings: ReplaySettings,
+): Promise<void> {
+  const { progress } = settings;
+  await Promise.all(
+    replayedSamples(products).map(({ sample, source, start }) =>
+      runReplay({
+        ...settings,
+        source,
+        products,
+        stream: backends.replayStreamOf(source.stream!),
+        control: backends.control,
+        rows: (after) => heldBackRows(sample, after),
+        start,
+        maxPauseMs,
+        clock: Date.now,
+        random: Math.random,
+        progress: (event) => progress?.(source, event),
+      }),
+    ),
+  );
+}
+
+/** Starts the clocks of all replays: micro-batches and refreshes go by them, so they come first. */
+export async function openReplayClocks(
+  products: readonly Product[],
+  { control }: Backends,
+  settings: Pick<ReplaySettings, "log" | "signal">,
+): Promise<void> {
+  const effects = { clock: Date.now, random: Math.random, wait: waitFor, ...settings };
+  for (const { source, start } of replayedSamples(products)) {
+    const stream = source.stream!;
+    await openClock({ stream, control, effects }, start + stream.latenessMs);
+  }
+}
+
+function replayedSamples(
+  products: readonly Product[],
+): { sample: SampleOptions; source: Source; start: Instant }[] {
+  return samplesOf(products).flatMap((sample) =>
+    sample.replayFrom === undefined
+      ? []
+      : [{ sample, source: sourceFor(sample.source), start: Date.parse(sample.replayFrom) }],
+  );
+}
+
+export function streamedSources(products: readonly Product[]): Source[] {
+  return [...new Set(products.map(({ source }) => source))].filter(({ stream }) => stream !== null);
+}
+
+/** The samples of the products' sources. */
+export function samplesOf(products: readonly Product[]): SampleOptions[] {
+  return declaredSamples().filter((sample) =>
+    products.some(({ source }) => source === sourceFor(sample.source)),
+  );
+}
