@@ -4,8 +4,8 @@
  */
 import DataLoader from "dataloader";
 import { LRUCache } from "lru-cache";
-import { type InsightStore, itemId, type LiveItem } from "../backends/insight-store.ts";
-import { type ItemKey, type PackedColumns, unpackColumns } from "../model/layout.ts";
+import type { InsightStore, LiveItem } from "../backends/insight-store.ts";
+import { type ItemKey, itemId, type PackedColumns, unpackColumns } from "../model/layout.ts";
 import type { Gate } from "./gate.ts";
 
 export interface Wanted {

@@ -1,10 +1,11 @@
 /** The rules of a product declaration. Each error says the rule, what arrived and the way out. */
 import { DeclarationError, suggestion } from "./errors.ts";
+import { checkExpression } from "./expression-checks.ts";
+import { sourceRollup } from "./gold.ts";
 import type { Product, Rollup } from "./product.ts";
-import type { Source } from "./source.ts";
+import { graphqlName, type Source } from "./source.ts";
 import { storedGrains } from "./time.ts";
 
-const graphqlName = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
 /** Fields that every product has besides its dimensions and measures. */
 const ownFields = ["id", "from", "to", "complete", "series", "previous", "growth"];
 
@@ -15,6 +16,8 @@ export function checkProduct(product: Product): void {
     throw new DeclarationError(
       `A product has measures. "${product.name}" has none. Add for example @Measure(columns(${product.source.name}).count(), { description: "…" }).`,
     );
+  for (const { expression } of product.measures)
+    checkExpression(product.source, expression, `Product "${product.name}"`);
   if (product.rollups.length === 0)
     throw new DeclarationError(
       `A product has at least one rollup. "${product.name}" has none. Add rollup([], { grains: ["DAY"] }) for the total.`,
@@ -34,12 +37,10 @@ function checkNames(product: Product): void {
     ...product.dimensions.map((dimension) => dimension.property),
     ...product.measures.map((m) => m.name),
   ];
+  checkName(product, product.name);
   names.forEach((name, i) => {
-    if (!graphqlName.test(name))
-      throw new DeclarationError(
-        `Names are letters, digits and "_" (GraphQL). "${product.name}" has "${name}".`,
-      );
-    if (ownFields.includes(name) || name.startsWith("__"))
+    checkName(product, name);
+    if (ownFields.includes(name))
       throw new DeclarationError(
         `Every product has a field "${name}" of its own. Rename it in "${product.name}".`,
       );
@@ -48,6 +49,22 @@ function checkNames(product: Product): void {
         `A dimension or measure is declared once. "${product.name}" declares "${name}" twice.`,
       );
   });
+}
+
+function checkName(product: Product, name: string): void {
+  if (!graphqlName.test(name) || name.startsWith("__"))
+    throw new DeclarationError(
+      `Names are letters, digits and "_", without "__" in front (GraphQL). "${product.name}" has "${name}".`,
+    );
+}
+
+/** A rollup is named by its dimensions; a row of gold that belongs to no rollup has a name of its own. */
+function checkRollupName(product: Product, rollup: Rollup): void {
+  const [dimension] = rollup.dimensions;
+  if (dimension !== undefined && ["total", sourceRollup].includes(rollup.name))
+    throw new DeclarationError(
+      `"${rollup.name}" names what is rolled up over no dimension. "${product.name}" rolls up dimension "${dimension}" alone. Name the property otherwise: @Column(…, { name: "${dimension}" }).`,
+    );
 }
 
 function checkRollup(product: Product, rollup: Rollup): void {
@@ -63,6 +80,7 @@ function checkRollup(product: Product, rollup: Rollup): void {
     throw new DeclarationError(
       `A rollup has grains out of ${storedGrains.join(", ")}. Rollup ${show(rollup)} of "${product.name}" has none of them.`,
     );
+  checkRollupName(product, rollup);
   checkTop(product, rollup);
   checkLive(product.source, product, rollup);
 }

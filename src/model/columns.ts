@@ -1,9 +1,9 @@
 /** `columns(Flight)`: the expressions over a source's columns, typed so that `sum("dealy")` does not compile. */
-import { DeclarationError } from "./errors.ts";
+import { inDeclaration } from "./errors.ts";
 import type { Expression } from "./expression.ts";
-import { conditions, type Filter } from "./filter.ts";
-import { type Class, columnFor, type Source, sourceFor } from "./source.ts";
-import type { ColumnType } from "./values.ts";
+import { checkExpression } from "./expression-checks.ts";
+import { conditions } from "./filter.ts";
+import { type Class, sourceFor } from "./source.ts";
 
 type ColumnsOfType<S, V> = { [K in keyof S & string]: NonNullable<S[K]> extends V ? K : never }[keyof S &
   string];
@@ -42,75 +42,26 @@ export interface Columns<S extends object> {
   sql(text: string, options?: { readonly type?: "int" | "float" }): Expression;
 }
 
+/** Each expression is checked as it is written. Throws `DeclarationError` with the rule, what arrived and the way out. */
 export function columns<S extends object>(target: Class<S>): Columns<S> {
   const source = sourceFor(target);
-  const over = (kind: "sum" | "min" | "max" | "avg") => (column: string) =>
-    Object.freeze({ kind, column: numeric(source, column, kind) }) as Expression;
-  return {
-    count: () => Object.freeze({ kind: "count" }),
-    countIf: (where) => Object.freeze({ kind: "countIf", where: checkedFilter(source, where) }),
-    sum: over("sum"),
-    min: over("min"),
-    max: over("max"),
-    avg: over("avg"),
-    distinct: (column) => Object.freeze({ kind: "distinct", column: known(source, column) }),
-    approxDistinct: (column) => Object.freeze({ kind: "approxDistinct", column: known(source, column) }),
-    percentile: (column, fraction) =>
-      Object.freeze({
-        kind: "percentile",
-        column: numeric(source, column, "percentile"),
-        fraction: checkedFraction(fraction),
-      }),
-    approxPercentile: (column, fraction) =>
-      Object.freeze({
-        kind: "approxPercentile",
-        column: numeric(source, column, "approxPercentile"),
-        fraction: checkedFraction(fraction),
-      }),
-    sql: (text, options) =>
-      Object.freeze({ kind: "sql", text: checkedSql(source, text), type: options?.type ?? "float" }),
+  const whose = `Source "${source.name}"`;
+  const checked = (expression: Expression): Expression => {
+    checkExpression(source, expression, whose);
+    return Object.freeze(expression);
   };
-}
-
-function known(source: Source, property: string): string {
-  return columnFor(source, property, `Source "${source.name}"`).property;
-}
-
-const numericTypes: readonly ColumnType[] = ["int", "float"];
-
-function numeric(source: Source, property: string, kind: string): string {
-  const column = columnFor(source, property, `Source "${source.name}"`);
-  if (!numericTypes.includes(column.type))
-    throw new DeclarationError(
-      `${kind} needs a number. Column "${property}" of "${source.name}" is a ${column.type}. Use count, countIf or distinct, or another column.`,
-    );
-  return property;
-}
-
-function checkedFraction(fraction: number): number {
-  if (!(fraction > 0 && fraction <= 1))
-    throw new DeclarationError(
-      `A percentile is a fraction in (0, 1]. Got ${fraction}.${fraction > 1 ? ` Did you mean ${fraction / 100}?` : ""}`,
-    );
-  return fraction;
-}
-
-function checkedFilter<S>(source: Source, where: FilterOn<S>): Filter {
-  const filter = conditions(where);
-  for (const { column } of filter) known(source, column);
-  if (filter.length === 0)
-    throw new DeclarationError(
-      `countIf needs a condition. Got {}. Use count() for all events of "${source.name}".`,
-    );
-  return Object.freeze(filter);
-}
-
-/** Columns of an `sql` expression stand in braces. */
-export const bracedColumn = /\{([^{}]*)\}/g;
-
-function checkedSql(source: Source, text: string): string {
-  for (const [, property] of text.matchAll(bracedColumn)) known(source, property!);
-  if (text.includes("?") || text.includes(";"))
-    throw new DeclarationError(`An sql expression is one aggregate without "?" or ";". Got: ${text}`);
-  return text;
+  return {
+    count: () => checked({ kind: "count" }),
+    countIf: (where) =>
+      checked({ kind: "countIf", where: Object.freeze(inDeclaration(whose, () => conditions(where))) }),
+    sum: (column) => checked({ kind: "sum", column }),
+    min: (column) => checked({ kind: "min", column }),
+    max: (column) => checked({ kind: "max", column }),
+    avg: (column) => checked({ kind: "avg", column }),
+    distinct: (column) => checked({ kind: "distinct", column }),
+    approxDistinct: (column) => checked({ kind: "approxDistinct", column }),
+    percentile: (column, fraction) => checked({ kind: "percentile", column, fraction }),
+    approxPercentile: (column, fraction) => checked({ kind: "approxPercentile", column, fraction }),
+    sql: (text, options) => checked({ kind: "sql", text, type: options?.type ?? "float" }),
+  };
 }

@@ -121,11 +121,25 @@ export const liveStartKey = (product: Product): ItemKey => ({
 
 /** Which location of a lake partition is registered in the catalogue, and what went into it. */
 export interface CompactedPartition {
+  /** `s3://…/`: the lake's own folder, or a compacted one. Empty when the partition is gone from the lake. */
   readonly location: string;
   readonly fingerprint: string;
+  /** False from the moment the location is decided on until the catalogue has it: a crash between is repaired. */
+  readonly registered: boolean;
 }
 
 export const compactedKey = (source: Source, partition: string): ItemKey => ({
   pk: `lake#${source.database}.${source.table}`,
   sk: partition,
+});
+
+/** The table of a source as the catalogue has it. */
+export interface CataloguedTable {
+  /** The statements that made it: others mean another table. */
+  readonly ddl: readonly string[];
+}
+
+export const cataloguedTableKey = (source: Source): ItemKey => ({
+  pk: `catalogue#${source.database}.${source.table}`,
+  sk: "table",
 });

@@ -42,6 +42,16 @@ export class UserInputError extends SluiceError {
   }
 }
 
+/** What would be wrong in a request is wrong in a declaration too: the same message as a `DeclarationError`. */
+export function inDeclaration<T>(whose: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof SluiceError) throw new DeclarationError(`${whose}: ${error.message}`);
+    throw error;
+  }
+}
+
 /** ` Did you mean "delay"?` for the candidate nearest to `wanted`, or the list of candidates when none is near. */
 export function suggestion(wanted: string, candidates: readonly string[]): string {
   if (candidates.length === 0) return "";

@@ -26,6 +26,9 @@ export type Aggregate =
   | { readonly kind: "percentile" | "approxPercentile"; readonly column: string; readonly fraction: number }
   | { readonly kind: "sql"; readonly text: string; readonly type: "int" | "float" };
 
+/** Columns of an `sql` expression stand in braces. */
+export const bracedColumn = /\{([^{}]*)\}/g;
+
 /** Equal ids mean equal aggregates. */
 export function aggregateId(aggregate: Aggregate): string {
   switch (aggregate.kind) {

@@ -15,6 +15,11 @@ export interface ItemKey {
   readonly sk: string;
 }
 
+/** A key as one string, to index items by. No key holds a line break: `keyText` writes it as `\n`. */
+export function itemId(key: ItemKey): string {
+  return `${key.pk}\n${key.sk}`;
+}
+
 /** Values of a rollup's dimensions, in the rollup's order. */
 export type DimensionKey = readonly Value[];
 

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { GraphQLSafeInt } from "graphql-scalars";
 import { Field, Float, ObjectType } from "type-graphql";
 import { checkProduct } from "./checks.ts";
-import { DeclarationError, suggestion } from "./errors.ts";
+import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
 import { type Component, componentsOf, countComponent, type Expression, typeOf } from "./expression.ts";
 import {
   type Class,
@@ -199,7 +199,7 @@ function productOf(name: string, target: Class, options: ProductOptions): Produc
       precomputed: measure.precomputed && merges,
     });
   });
-  const rollups = options.rollups.map((declaration) => rollupOf(declaration, source));
+  const rollups = options.rollups.map((declaration) => rollupOf(declaration, source, whose));
   const components = storedComponents(measures);
   const product: Product = {
     name,
@@ -207,11 +207,11 @@ function productOf(name: string, target: Class, options: ProductOptions): Produc
     target,
     source,
     owner: options.owner,
-    freshnessMs: parseDuration(options.freshness),
+    freshnessMs: inDeclaration(`${whose}, freshness`, () => parseDuration(options.freshness)),
     description: options.description,
-    dimensions,
-    measures,
-    rollups,
+    dimensions: Object.freeze(dimensions),
+    measures: Object.freeze(measures),
+    rollups: Object.freeze(rollups),
     components,
     shape: shapeOf(source, components, rollups),
     measure: (wanted) => {
@@ -224,7 +224,12 @@ function productOf(name: string, target: Class, options: ProductOptions): Produc
   return Object.freeze(product);
 }
 
-function rollupOf(declaration: RollupDeclaration, source: Source): Rollup {
+function rollupOf(declaration: RollupDeclaration, source: Source, whose: string): Rollup {
+  const unknown = declaration.grains.find((grain) => !storedGrains.includes(grain));
+  if (unknown !== undefined)
+    throw new DeclarationError(
+      `A rollup has grains out of ${storedGrains.join(", ")}. ${whose} has one with "${unknown}": other grains are rolled up on reading.`,
+    );
   const grains = storedGrains.filter((grain) => declaration.grains.includes(grain));
   return Object.freeze({
     name: declaration.dimensions.join("+") || "total",
@@ -266,7 +271,7 @@ function declareType(product: Product): void {
   for (const dimension of product.dimensions)
     Field(() => graphqlTypes[dimension.type], {
       nullable: true,
-      description: `${dimension.description ?? dimension.property}: set when the slice pins it or the query groups by it.`,
+      description: `${(dimension.description ?? dimension.property).replace(/\.$/, "")}: set when the slice pins it or the query groups by it.`,
     })(prototype, dimension.property);
   for (const measure of product.measures)
     Field(() => (measure.type === "int" ? GraphQLSafeInt : Float), {

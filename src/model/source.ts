@@ -7,7 +7,7 @@ import "reflect-metadata";
 import { type GraphQLScalarType, isScalarType } from "graphql";
 import { GraphQLDateTime, GraphQLSafeInt } from "graphql-scalars";
 import { Field, Float, Int, ObjectType } from "type-graphql";
-import { DeclarationError, suggestion } from "./errors.ts";
+import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
 import { parseDuration } from "./time.ts";
 import type { ColumnType } from "./values.ts";
 
@@ -76,6 +76,9 @@ export interface ColumnOptions {
   readonly description?: string;
 }
 
+/** What GraphQL allows as a name. */
+export const graphqlName = /^[_a-zA-Z][_a-zA-Z0-9]*$/;
+
 const declaredColumns = new WeakMap<object, Column[]>();
 const sources = new Map<Class, Source>();
 
@@ -95,7 +98,7 @@ export function Column(type: () => unknown, options: ColumnOptions = {}): Proper
     declaredColumns.set(prototype, [...columns, column]);
     Field(() => graphqlTypes[column.type], {
       nullable: column.nullable,
-      ...describe(column.description, column.unit),
+      ...columnDescription(column),
       simple: true,
     })(prototype, key);
   };
@@ -131,6 +134,12 @@ export function describe(description: string | null, unit: string | null): { des
   return { description: named ? description : `${description.replace(/\.$/, "")}, in ${unit}.` };
 }
 
+/** What a column holds, its unit or time zone included: the `description` option of everything that stands for it. */
+export function columnDescription(column: Column): { description?: string } {
+  const unit = column.type === "datetime" ? "UTC" : column.unit;
+  return describe(column.description ?? `The column "${column.name}".`, unit);
+}
+
 /** Declares a source on the class of its events. */
 export function Source(options: SourceOptions): ClassDecorator {
   return (target) => {
@@ -147,6 +156,11 @@ function sourceOf(name: string, target: Class, options: SourceOptions): Source {
     throw new DeclarationError(
       `A source's table is "database.table". Source "${name}" has "${options.table}". Write for example "lake.${options.table}".`,
     );
+  for (const { property } of columns)
+    if (!graphqlName.test(property) || property.startsWith("__"))
+      throw new DeclarationError(
+        `Names are letters, digits and "_", without "__" in front (GraphQL). Source "${name}" has "${property}". Keep the lake's name apart: @Column(…, { name: "${property}" }).`,
+      );
   const time = columns.find((column) => column.property === options.time);
   const property = columns.map((column) => column.property);
   if (time === undefined)
@@ -155,7 +169,7 @@ function sourceOf(name: string, target: Class, options: SourceOptions): Source {
     );
   if (time.type !== "datetime" || time.nullable)
     throw new DeclarationError(
-      `The time of a source is a datetime that is never null. Column "${time.property}" of "${name}" is ${time.nullable ? "a nullable " : "a "}${time.type}.`,
+      `The time of a source is a datetime that is never null. Column "${time.property}" of "${name}" is ${time.nullable ? "nullable " : ""}${time.type}.`,
     );
   const partition = {
     column: options.partition?.column ?? "day",
@@ -170,7 +184,7 @@ function sourceOf(name: string, target: Class, options: SourceOptions): Source {
     table,
     time,
     partition,
-    stream: options.stream === undefined ? null : streamOf(options.stream),
+    stream: options.stream === undefined ? null : streamOf(name, options.stream),
     columns: Object.freeze([...columns]),
   });
 }
@@ -188,12 +202,14 @@ function rejectTwins(source: string, names: readonly string[]): void {
   }
 }
 
-function streamOf(stream: string | StreamOptions): Stream {
+function streamOf(source: string, stream: string | StreamOptions): Stream {
   const options = typeof stream === "string" ? { name: stream } : stream;
+  const duration = (name: "lateness" | "skew", usual: string) =>
+    inDeclaration(`Source "${source}", ${name}`, () => parseDuration(options[name] ?? usual));
   return Object.freeze({
     name: options.name,
-    latenessMs: parseDuration(options.lateness ?? "PT1H"),
-    skewMs: parseDuration(options.skew ?? "PT0S"),
+    latenessMs: duration("lateness", "PT1H"),
+    skewMs: duration("skew", "PT0S"),
     replay: options.replay ?? false,
   });
 }

@@ -16,8 +16,10 @@ export interface SluiceContext {
   /** Replaced for every event of a subscription. */
   session: Session;
   /** A session for the next event of a subscription. */
-  newSession(): Session;
+  readonly newSession: () => Session;
   readonly live: LiveFeeds;
+  /** Wall time. */
+  readonly now: () => Instant;
 }
 
 /** A range as asked: absolute, or the last so many milliseconds up to the newest bucket that holds events. */

@@ -1,0 +1,74 @@
+/**
+ * The layout of the gold zone: what the refresh's UNLOAD writes, and what segments are assembled from and BI tools
+ * read. Rows are: rollup name, bucket, the product's dimensions, its components and the lake's partition column.
+ */
+import type { Component } from "./expression.ts";
+import type { Product, Rollup } from "./product.ts";
+import type { PartitionGrain, Source } from "./source.ts";
+import { nextBucket, type Range, type StoredGrain, storedGrains } from "./time.ts";
+
+/** `rollup` of the row that counts a partition's events without any grouping: what the audit holds the others to. */
+export const sourceRollup = "_source";
+
+export interface GoldColumns {
+  readonly rollup: string;
+  readonly bucket: string;
+  /** By position in `product.dimensions`. */
+  readonly dimensions: readonly string[];
+  /** By position in `product.components`: `c0`, `c1`, … */
+  readonly components: readonly string[];
+  readonly partition: string;
+}
+
+/**
+ * The columns of a product's gold, named `rollup`, `bucket`, `c0` …, and by property. Underscores follow where a name
+ * is taken: a dimension may be called `bucket`, and Athena folds the case of names.
+ */
+export function goldColumns(product: Product): GoldColumns {
+  const partition = product.source.partition.column;
+  const free = freeNames([partition]);
+  return {
+    partition,
+    rollup: free("rollup"),
+    bucket: free("bucket"),
+    components: product.components.map((_, i) => free(`c${i}`)),
+    dimensions: product.dimensions.map((dimension) => free(dimension.property)),
+  };
+}
+
+/** Gives each wanted name, with underscores behind it until no name given or taken before is equal but for case. */
+export function freeNames(taken: readonly string[]): (wanted: string) => string {
+  const used = new Set(taken.map((name) => name.toLowerCase()));
+  return (wanted) => {
+    let name = wanted;
+    while (used.has(name.toLowerCase())) name += "_";
+    used.add(name.toLowerCase());
+    return name;
+  };
+}
+
+/** The type of a component's values. */
+export function componentType(source: Source, { aggregate }: Component): "int" | "float" {
+  if (aggregate.kind !== "sum" && aggregate.kind !== "min" && aggregate.kind !== "max") return "int";
+  const column = source.columns.find((candidate) => candidate.property === aggregate.column);
+  return column?.type === "float" ? "float" : "int";
+}
+
+/** The finest grain that any rollup of the product stores. */
+export function finestGrain(product: Product): StoredGrain {
+  return storedGrains.find((grain) => product.rollups.some((rollup: Rollup) => rollup.finest === grain))!;
+}
+
+const partitionPatterns = {
+  DAY: /^\d{4}-\d{2}-\d{2}$/,
+  MONTH: /^\d{4}-\d{2}$/,
+  YEAR: /^\d{4}$/,
+} as const satisfies Record<PartitionGrain, RegExp>;
+
+/** The time that a lake partition spans, or null when `value` is none of its grain: 2001-06-27, 2001-06 or 2001. */
+export function partitionRange(value: string, grain: PartitionGrain): Range | null {
+  if (!partitionPatterns[grain].test(value)) return null;
+  const from = Date.parse(`${value}${"-01-01".slice(value.length - 4)}T00:00:00Z`);
+  const exists = !Number.isNaN(from) && new Date(from).toISOString().startsWith(value);
+  return exists ? { from, to: nextBucket(from, grain) } : null;
+}

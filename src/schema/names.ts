@@ -1,0 +1,43 @@
+/** Names that the schema derives: of fields and types, each of them once. */
+import { DeclarationError } from "../model/errors.ts";
+import type { Product } from "../model/product.ts";
+import type { Source } from "../model/source.ts";
+
+const ownTypes =
+  "Query Subscription Mutation String Int Float Boolean ID DateTime Duration SafeInt Cursor Grain TimeRange StringFilter IntFilter FloatFilter BooleanFilter DateTimeFilter DataProduct Coverage Dimension Measure Rollup Freshness Edition".split(
+    " ",
+  );
+
+/** `flight`: what the fields of a type are named after. */
+export function lowerFirst(name: string): string {
+  return name.charAt(0).toLowerCase() + name.slice(1);
+}
+
+/** `flightFeed`. */
+export const feedField = (source: Source): string => `${lowerFirst(source.name)}Feed`;
+
+/** The sources that have a stream, each once. */
+export function streamedSources(products: readonly Product[]): readonly Source[] {
+  return [...new Set(products.map((product) => product.source))].filter((source) => source.stream !== null);
+}
+
+/** Throws `DeclarationError` when two declarations lead to one name in the schema. */
+export function checkNames(products: readonly Product[]): void {
+  const taken = new Map(ownTypes.map((name) => [name, "Sluice's own"]));
+  const claim = (name: string, owner: string) => {
+    const other = taken.get(name);
+    if (other !== undefined)
+      throw new DeclarationError(
+        `A name in the schema means one thing. "${name}" would be ${owner}'s and ${other}. Rename the class.`,
+      );
+    taken.set(name, `${owner}'s`);
+  };
+  claim("products", "the catalogue");
+  claim("product", "the catalogue");
+  for (const { name, field } of products)
+    for (const derived of [name, `${name}Filter`, field, `${field}Updated`])
+      claim(derived, `product "${name}"`);
+  for (const source of streamedSources(products))
+    for (const derived of [source.name, `${source.name}Filter`, `${source.name}FeedPage`, feedField(source)])
+      claim(derived, `source "${source.name}"`);
+}

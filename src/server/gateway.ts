@@ -1,0 +1,85 @@
+/** The gateway: HTTP and WebSocket on one port, over one schema. */
+import type { IncomingMessage } from "node:http";
+import type { Logger } from "pino";
+import type { Product } from "../model/product.ts";
+import type { Scope } from "../model/scope.ts";
+import type { Instant } from "../model/time.ts";
+import { buildSluiceSchema } from "../resolvers/schema.ts";
+import type { LiveFeeds, Session, SluiceContext } from "../schema/context.ts";
+import { admissionGate } from "./admission.ts";
+import { apolloServer } from "./apollo.ts";
+import { clientErrors } from "./client-errors.ts";
+import type { GraphiqlOptions } from "./graphiql.ts";
+import { graphqlPath, httpServer } from "./http.ts";
+import { scopeOf } from "./viewer.ts";
+import { serveWebSockets } from "./websocket.ts";
+
+export interface GatewayOptions {
+  readonly products: readonly Product[];
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  /** A session per request and per event of a subscription. */
+  readonly newSession: (scope: Scope) => Session;
+  readonly live: LiveFeeds;
+  /** Whether questions can be answered now: what /health/ready says. */
+  readonly ready: () => Promise<boolean>;
+  readonly graphiql: GraphiqlOptions;
+  readonly log: Logger;
+  readonly now: () => Instant;
+  /** A correlation id. */
+  readonly newId: () => string;
+}
+
+export interface Gateway {
+  /** http://host:port, where GraphiQL is; GraphQL is at `/graphql` below it. */
+  readonly url: string;
+  readonly wsUrl: string;
+  /** Sockets are told 1001, requests under way are answered. */
+  close(): Promise<void>;
+}
+
+/** Resolves when it listens; rejects when the port is taken or a declaration is wrong. */
+export async function startGateway(options: GatewayOptions): Promise<Gateway> {
+  const { log, host, port, ready, graphiql } = options;
+  const schema = buildSluiceSchema(options.products);
+  const gate = admissionGate(schema);
+  const errors = clientErrors(log, options.newId);
+  const newContext = contexts(options);
+  const apollo = apolloServer({ schema, gate, errors, log });
+  await apollo.start();
+  const http = await httpServer({ apollo, errors, newContext, graphiql, ready });
+  const sockets = serveWebSockets(http.server, { path: graphqlPath, schema, gate, errors, log, newContext });
+  await http.listen({ host, port });
+  const address = `${shownHost(host)}:${portOf(http.server.address(), port)}`;
+  return {
+    url: `http://${address}`,
+    wsUrl: `ws://${address}${graphqlPath}`,
+    close: async () => {
+      await sockets.close();
+      await http.close();
+      await apollo.stop();
+    },
+  };
+}
+
+function contexts({ newSession, live, now }: GatewayOptions): (request: IncomingMessage) => SluiceContext {
+  return (request) => {
+    const scope = scopeOf(request);
+    const next = () => newSession(scope);
+    return { scope, session: next(), newSession: next, live, now };
+  };
+}
+
+/** An address that listens everywhere is reached at localhost. */
+function shownHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "localhost";
+  return host.includes(":") ? `[${host}]` : host;
+}
+
+function portOf(
+  address: ReturnType<Parameters<typeof serveWebSockets>[0]["address"]>,
+  asked: number,
+): number {
+  return typeof address === "object" && address !== null ? address.port : asked;
+}

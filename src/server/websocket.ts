@@ -1,0 +1,224 @@
+/**
+ * GraphQL over WebSocket (graphql-transport-ws). Delivery: what a subscription yields, in order; a socket that cannot
+ * keep up slows its own subscriptions down, since each message waits until the one before it is written.
+ */
+import type { IncomingMessage, Server } from "node:http";
+import type { Duplex } from "node:stream";
+import {
+  type ExecutionArgs,
+  type ExecutionResult,
+  type FormattedExecutionResult,
+  GraphQLError,
+  type GraphQLFormattedError,
+  type GraphQLSchema,
+  subscribe,
+} from "graphql";
+import { CloseCode, handleProtocols, makeServer } from "graphql-ws";
+import type { Logger } from "pino";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { SluiceContext } from "../schema/context.ts";
+import type { Gate, OperationRequest } from "./admission.ts";
+import type { ClientErrors } from "./client-errors.ts";
+import { responseExtensions } from "./response-extensions.ts";
+import { isOwnOrigin } from "./viewer.ts";
+
+export interface WebSocketOptions {
+  readonly path: string;
+  readonly schema: GraphQLSchema;
+  readonly gate: Gate;
+  readonly errors: ClientErrors;
+  readonly log: Logger;
+  /** Throws `UNAUTHENTICATED`. */
+  readonly newContext: (request: IncomingMessage) => SluiceContext;
+}
+
+export interface WebSockets {
+  /** Says 1001 to every socket, and ends those that do not answer. */
+  close(): Promise<void>;
+}
+
+const maxPayload = 64 * 1024; // bytes of one message
+const maxOperations = 100; // at a time on one socket
+const pingEveryMs = 12_000;
+const closeGraceMs = 1_000;
+
+interface Extra {
+  readonly request: IncomingMessage;
+}
+
+/** Takes over the upgrades of an HTTP server. */
+export function serveWebSockets(http: Server, options: WebSocketOptions): WebSockets {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload,
+    handleProtocols: (protocols) => handleProtocols(protocols),
+  });
+  const protocol = protocolServer(options);
+  http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on("error", () => socket.destroy());
+    if (new URL(request.url ?? "/", "http://gateway").pathname !== options.path)
+      return refuseUpgrade(socket, "404 Not Found");
+    if (!isOwnOrigin(request)) return refuseUpgrade(socket, "403 Forbidden");
+    sockets.handleUpgrade(request, socket, head, (opened) => serve(opened, request, protocol, options.log));
+  });
+  return { close: () => closeAll(sockets) };
+}
+
+function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+function protocolServer({ schema, gate, errors, newContext }: WebSocketOptions) {
+  return makeServer<Record<string, unknown>, Extra>({
+    onConnect: ({ extra }) => {
+      try {
+        newContext(extra.request);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+    onSubscribe: ({ extra, subscriptions }, _id, payload) =>
+      operationOf(payload, Object.keys(subscriptions).length, { schema, gate, newContext }, extra.request),
+    subscribe: subscribeOrThrow,
+    onNext: (_ctx, _id, _payload, args, result) => withExtensions(args, result, errors),
+    onError: (_ctx, _id, _payload, found) => found.map((error) => errors(unwrapped(error))),
+  });
+}
+
+/** What is to be executed, or why it is not. */
+function operationOf(
+  payload: OperationRequest,
+  running: number,
+  { schema, gate, newContext }: Pick<WebSocketOptions, "schema" | "gate" | "newContext">,
+  request: IncomingMessage,
+): ExecutionArgs | readonly GraphQLError[] {
+  if (running > maxOperations) return [tooMany()];
+  const admission = gate.admit(payload, "websocket");
+  if ("refused" in admission) return admission.refused;
+  return {
+    schema,
+    document: admission.document,
+    operationName: payload.operationName as string | null,
+    variableValues: payload.variables as Record<string, unknown> | null,
+    contextValue: newContext(request),
+  };
+}
+
+function tooMany(): GraphQLError {
+  return new GraphQLError(
+    `A socket carries at most ${maxOperations} operations at a time. Got one more. Complete one, or open another socket.`,
+    { extensions: { code: "RATE_LIMITED" } },
+  );
+}
+
+/** An operation that does not start ends in an `error` message, like one that is refused. */
+async function subscribeOrThrow(args: ExecutionArgs) {
+  const result = await subscribe(args);
+  if (Symbol.asyncIterator in result) return result;
+  return failing(result.errors?.[0] ?? new GraphQLError("The subscription did not start."));
+}
+
+// oxlint-disable-next-line require-yield -- a stream that fails before its first value
+async function* failing(error: GraphQLError): AsyncGenerator<ExecutionResult, void, void> {
+  throw error;
+}
+
+/** graphql-ws wraps what a stream throws, and its wrapping does not know where that was. */
+function unwrapped(error: GraphQLError): Error {
+  return error.nodes === undefined && error.originalError instanceof GraphQLError
+    ? error.originalError
+    : error;
+}
+
+/** An execution result as graphql-ws hands it over. */
+interface Answer {
+  readonly data?: Record<string, unknown> | null | undefined;
+  readonly errors?: readonly GraphQLError[] | undefined;
+}
+
+function withExtensions(
+  { contextValue }: ExecutionArgs,
+  { data, errors: found }: Answer,
+  errors: ClientErrors,
+): FormattedExecutionResult {
+  const extensions = responseExtensions((contextValue as SluiceContext).session);
+  const formatted: readonly GraphQLFormattedError[] | undefined = found?.map(errors);
+  return {
+    ...(data !== undefined && { data }),
+    ...(formatted && { errors: formatted }),
+    ...(extensions && { extensions }),
+  };
+}
+
+/** Connects one socket with the protocol. Nothing that happens on it reaches beyond it. */
+function serve(
+  socket: WebSocket,
+  request: IncomingMessage,
+  protocol: ReturnType<typeof protocolServer>,
+  log: Logger,
+): void {
+  const fail = (error: unknown) => {
+    log.warn({ err: error }, "a WebSocket failed");
+    socket.close(CloseCode.InternalServerError, "Internal server error");
+  };
+  const closed = protocol.opened(
+    {
+      protocol: socket.protocol,
+      send: (text) => write(socket, text),
+      close: (code, reason) => socket.close(code, reason),
+      onMessage: (receive) =>
+        socket.on("message", (data: Buffer) => {
+          // what the server sends is no message of a client's
+          receive(data.toString()).catch((error: unknown) =>
+            isUnexpectedMessage(error)
+              ? socket.close(CloseCode.BadRequest, "Invalid message received")
+              : fail(error),
+          );
+        }),
+    },
+    { request },
+  );
+  const stopPings = keepAlive(socket);
+  // ws closes by itself with the code that fits: 1009 for a message too large, 1007 for bad UTF-8
+  socket.on("error", (error) => log.debug({ err: error }, "a WebSocket broke"));
+  socket.once("close", (code, reason) => {
+    stopPings();
+    closed(code, reason.toString()).catch(fail);
+  });
+}
+
+/** graphql-ws throws for a message type that only servers send. */
+function isUnexpectedMessage(error: unknown): boolean {
+  return error instanceof Error && error.message.startsWith("Unexpected message of type");
+}
+
+function write(socket: WebSocket, text: string): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.readyState !== socket.OPEN) resolve();
+    // a failed write breaks the socket, which ends its subscriptions
+    else socket.send(text, () => resolve());
+  });
+}
+
+/** Ends a socket that leaves a ping unanswered until the next one is due. */
+function keepAlive(socket: WebSocket): () => void {
+  let answered = true;
+  socket.on("pong", () => (answered = true));
+  const timer = setInterval(() => {
+    if (!answered) return socket.terminate();
+    answered = false;
+    socket.ping();
+  }, pingEveryMs);
+  return () => clearInterval(timer);
+}
+
+async function closeAll(sockets: WebSocketServer): Promise<void> {
+  const open = [...sockets.clients];
+  const gone = Promise.all(open.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  for (const socket of open) socket.close(1001, "Going away");
+  const impatience = setTimeout(() => open.forEach((socket) => socket.terminate()), closeGraceMs);
+  await gone;
+  clearTimeout(impatience);
+  sockets.close();
+}

@@ -1,0 +1,53 @@
+/** A feed's cursor: the position of every shard, opaque to clients and signed, so that it need not be stored. */
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { UserInputError } from "../model/errors.ts";
+
+/** Where an event stands in its shard: its record's sortable sequence number and its index in the record. */
+export type Position = readonly [sequence: string, index: number];
+
+export interface Cursor {
+  readonly stream: string;
+  /** The last event sent, or left out by the filter, of every shard. */
+  readonly positions: Readonly<Record<string, Position>>;
+  /** The shard that moved last: while its position is retained, so is all that followed. */
+  readonly last: string;
+}
+
+export interface Cursors {
+  sign(cursor: Cursor): string;
+  /** Throws `UserInputError` for text that `sign` did not make, or made for another stream. */
+  verify(text: string, stream: string): Cursor;
+}
+
+/** HMAC-SHA256 over the payload. */
+export function signedCursors(secret: string): Cursors {
+  const signature = (payload: string) => createHmac("sha256", secret).update(payload).digest();
+  return {
+    sign: ({ stream, positions, last }) => {
+      const payload = Buffer.from(JSON.stringify({ stream, positions, last })).toString("base64url");
+      return `${payload}.${signature(payload).toString("base64url")}`;
+    },
+    verify: (text, stream) => {
+      const [payload = "", given = "", ...rest] = text.split(".");
+      const expected = signature(payload);
+      const actual = Buffer.from(given, "base64url");
+      if (rest.length > 0 || actual.length !== expected.length || !timingSafeEqual(actual, expected))
+        throw foreign("Got one that this gateway did not make, or that was changed.");
+      const cursor = JSON.parse(Buffer.from(payload, "base64url").toString("utf8")) as Cursor;
+      if (cursor.stream !== stream) throw foreign("Got the cursor of another feed.");
+      return cursor;
+    },
+  };
+}
+
+function foreign(arrived: string): UserInputError {
+  return new UserInputError(
+    `A feed goes on after the cursor of one of its own pages, unchanged. ${arrived} Leave after out to start from now.`,
+  );
+}
+
+/** Order within one shard. */
+export function comparePositions(a: Position, b: Position): number {
+  if (a[0] !== b[0]) return a[0] < b[0] ? -1 : 1;
+  return a[1] - b[1];
+}

@@ -1,0 +1,20 @@
+/** What subscriptions follow, over one broadcast. */
+import type { Broadcast } from "../backends/broadcast.ts";
+import type { LiveFeeds } from "../schema/context.ts";
+import { signedCursors } from "./cursor.ts";
+import { eventFeed } from "./event-feed.ts";
+import { insightUpdates } from "./insight-updates.ts";
+
+export interface LiveFeedsOptions {
+  readonly broadcast: Broadcast;
+  /** Signs the cursors of feeds; all gateways share it, and it outlives them. */
+  readonly cursorSecret: string;
+}
+
+export function liveFeeds({ broadcast, cursorSecret }: LiveFeedsOptions): LiveFeeds {
+  const cursors = signedCursors(cursorSecret);
+  return {
+    insights: (question, newSession) => insightUpdates(broadcast, question, newSession),
+    feed: (source, where, after) => eventFeed({ broadcast, cursors }, source, where, after),
+  };
+}
