@@ -24,8 +24,8 @@ ${settings.map(([name, meaning]) => `  ${name.padEnd(24)} ${meaning}`).join("\n"
 Examples:
   sluice start                        everything on this machine, with the sample data
   sluice refresh                      brings all products up to date with the lake
-  sluice refresh FlightActivity       only one
-  sluice editions FlightActivity      what has been published of it
+  sluice refresh OrderActivity       only one
+  sluice editions OrderActivity      what has been published of it
   SLUICE_REPLAY_SPEED=max sluice start`,
   );
 

@@ -41,7 +41,7 @@ export async function buildSampleLake(sample: SampleOptions, lakeFolder: string)
   return true;
 }
 
-/** The held-back events with numbers above `after`, numbered from 0 in order of time; the same at every call. */
+/** The held-back events with numbers above `after`, numbered from 1 in order of time; the same at every call. */
 export async function* heldBackRows(
   sample: SampleOptions,
   after: number,
@@ -56,11 +56,11 @@ export async function* heldBackRows(
     );
     const result = await duck.stream(
       `SELECT ${times.join(", ")} FROM (${sampleSql(sample, source)}) WHERE ${heldBack(sample, source, ">=")}
-       ORDER BY ${[identifier(source.time.name), ...names].join(", ")} OFFSET ${after + 1}`,
+       ORDER BY ${[identifier(source.time.name), ...names].join(", ")} OFFSET ${after}`,
     );
-    let row = after + 1;
+    let row = after;
     for await (const rows of result.yieldRows())
-      for (const cells of rows) yield { row: row++, event: eventOf(source.columns, cells) };
+      for (const cells of rows) yield { row: ++row, event: eventOf(source.columns, cells) };
   } finally {
     duck.closeSync();
     instance.closeSync();

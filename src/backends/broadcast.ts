@@ -22,6 +22,8 @@ export interface LiveUpdate {
   readonly newest: Instant | null;
   readonly items: readonly LiveChange[];
   readonly events: readonly PositionedEvent[];
+  /** Updates before this one may be lost: whoever holds live items of the stream reads them again. */
+  readonly gap?: true;
 }
 
 export interface LiveChange {

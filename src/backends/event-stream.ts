@@ -32,10 +32,11 @@ export interface EventStream {
   shards(): Promise<readonly Shard[]>;
   /** An iterator after the given sequence number, or from the oldest record. */
   iterator(shard: string, after: string | null): Promise<string>;
-  fetch(iterator: string, limit?: number): Promise<Fetched>;
+  /** "expired" when the iterator has not been used for too long: open another one. */
+  fetch(iterator: string, limit?: number): Promise<Fetched | "expired">;
   /**
-   * Puts all entries, throttled ones again, and resolves to shard and sequence of each. At least once: an entry whose
-   * answer was lost is put again.
+   * Puts all entries, throttled ones again, and resolves to shard and sequence of each. A rejected put may have stored
+   * any of them. At least once where the client repeats unanswered calls; at most once where it makes one attempt.
    */
   put(
     entries: readonly PutEntry[],

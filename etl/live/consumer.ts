@@ -1,0 +1,134 @@
+/**
+ * The micro-batches of one source on one machine: every shard of its stream, parents before their children.
+ *
+ * Delivery guarantee: every event is applied exactly once (live items, archive) or becomes a dead letter, and is
+ * broadcast at least once, in order per partition key also across splits and merges.
+ */
+import { setMaxListeners } from "node:events";
+import type { Broadcast } from "../../src/backends/broadcast.ts";
+import type { ControlStore } from "../../src/backends/control-store.ts";
+import type { DeadLetters } from "../../src/backends/dead-letters.ts";
+import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
+import type { InsightStore } from "../../src/backends/insight-store.ts";
+import type { Lake } from "../../src/backends/lake.ts";
+import { SluiceError } from "../../src/model/errors.ts";
+import type { Product } from "../../src/model/product.ts";
+import type { Source, Stream } from "../../src/model/source.ts";
+import type { Instant } from "../../src/model/time.ts";
+import { announcer } from "./announce.ts";
+import { liveApplier } from "./apply.ts";
+import { lakeArchive } from "./archive.ts";
+import type { LivePath } from "./batch.ts";
+import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
+import { liveTargets } from "./fold.ts";
+import { ensureLiveStarts } from "./live-start.ts";
+import { consumeShard, type ShardOptions, type WindowLimits } from "./shard.ts";
+
+export interface ConsumerOptions {
+  readonly source: Source;
+  /** Those of other sources are left out. */
+  readonly products: readonly Product[];
+  readonly stream: EventStream;
+  readonly control: ControlStore;
+  readonly insights: InsightStore;
+  readonly lake: Lake;
+  readonly broadcast: Broadcast;
+  readonly deadLetters: DeadLetters;
+  readonly window: WindowLimits;
+  readonly clock: () => Instant;
+  /** In [0, 1): spreads retries. */
+  readonly random: () => number;
+  /** Asks to stop: the running batches are finished, then the consumer resolves. */
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly wait?: Effects["wait"];
+}
+
+const listShardsMs = 10_000; // how often shards are looked for, besides when one ends
+
+/** Runs until the signal is aborted; stores that fail are tried again for ever. Rejects on a programming error only. */
+export async function runConsumer(options: ConsumerOptions): Promise<void> {
+  const stream = streamOf(options.source);
+  const failed = new AbortController();
+  const effects = effectsOf(options, AbortSignal.any([options.signal, failed.signal]));
+  const products = options.products.filter(({ source }) => source === options.source);
+  try {
+    const live = products.filter(({ rollups }) => rollups.some((rollup) => rollup.live));
+    const { source, control } = options;
+    await ensureLiveStarts({ source, stream, events: options.stream, control, effects }, live);
+    const path = livePath(options, stream, products, effects);
+    await consumeShards({ path, events: options.stream, window: options.window }, failed);
+  } catch (error) {
+    if (!options.signal.aborted) throw error;
+    options.log.warn({ err: error }, "Stopped within a batch; the next start repeats it");
+  }
+}
+
+function streamOf(source: Source): Stream {
+  if (source.stream !== null) return source.stream;
+  throw new SluiceError(
+    "INTERNAL",
+    `A consumer reads a stream. Source "${source.name}" has none. Add stream: "…" to its @Source, or do not run it live.`,
+  );
+}
+
+function effectsOf({ clock, random, log, wait }: ConsumerOptions, signal: AbortSignal): Effects {
+  // every item that waits for its turn listens to it
+  setMaxListeners(0, signal);
+  return { clock, random, log, wait: wait ?? waitFor, signal };
+}
+
+function livePath(
+  { source, control, insights, lake, broadcast, deadLetters }: ConsumerOptions,
+  stream: Stream,
+  products: readonly Product[],
+  effects: Effects,
+): LivePath {
+  return {
+    source,
+    stream,
+    control,
+    effects,
+    targets: liveTargets(products),
+    deadLetters,
+    applier: liveApplier({ insights, effects }),
+    archive: lakeArchive({ source, stream, control, lake, effects }),
+    announcer: announcer({ broadcast, effects }),
+  };
+}
+
+async function consumeShards(options: ShardOptions, failed: AbortController): Promise<void> {
+  const { effects } = options.path;
+  const ended = new Set<string>();
+  const running = new Map<string, Promise<void>>();
+  const failures: unknown[] = [];
+  const start = async (shard: string): Promise<void> => {
+    try {
+      if (await consumeShard(options, shard)) ended.add(shard);
+    } catch (error) {
+      failures.push(error);
+      failed.abort();
+    }
+  };
+  while (!effects.signal.aborted) {
+    const shards = await untilDone(effects, "Listing shards", () => options.events.shards());
+    for (const { id } of shards.filter((shard) => isDue(shard, shards, ended)))
+      if (!running.has(id)) running.set(id, start(id));
+    const open = [...running].filter(([id]) => !ended.has(id)).map(([, end]) => end);
+    await soonest(effects, open);
+  }
+  await Promise.all(running.values());
+  if (failures.length > 0) throw failures[0];
+}
+
+/** A parent that retention has removed from the stream has nothing left to say. */
+function isDue({ parents }: Shard, shards: readonly Shard[], ended: ReadonlySet<string>): boolean {
+  return parents.every((parent) => ended.has(parent) || !shards.some(({ id }) => id === parent));
+}
+
+async function soonest(effects: Effects, ends: readonly Promise<void>[]): Promise<void> {
+  const over = new AbortController();
+  const next = effects.wait(listShardsMs, AbortSignal.any([effects.signal, over.signal]));
+  await Promise.race([next, ...ends]);
+  over.abort();
+}

@@ -1,0 +1,103 @@
+/**
+ * One shard, from its checkpoint to its end: records collected into windows, windows run in order.
+ *
+ * Delivery guarantee: at least once and without gaps, in the order of the shard.
+ */
+import type { EventStream, Fetched, StreamRecord } from "../../src/backends/event-stream.ts";
+import type { Instant } from "../../src/model/time.ts";
+import { type LivePath, runBatch } from "./batch.ts";
+import { type Position, readPosition } from "./checkpoint.ts";
+import { untilDone } from "./effects.ts";
+
+/** A window closes when it is so old, holds so many records or so many bytes, whichever comes first. */
+export interface WindowLimits {
+  readonly ageMs: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+export interface ShardOptions {
+  readonly path: LivePath;
+  readonly events: EventStream;
+  readonly window: WindowLimits;
+}
+
+const pollMs = 200; // Kinesis: five GetRecords a second and shard
+
+/** Resolves to true at the end of a closed shard, to false when asked to stop; then the open window is left to the next start. */
+export async function consumeShard(options: ShardOptions, shard: string): Promise<boolean> {
+  const { path, window: limits } = options;
+  const { signal, clock, wait } = path.effects;
+  await path.archive.recover(shard);
+  let position = await readPosition(path, shard);
+  const reader = shardReader(options, shard, position?.value.sequence ?? null);
+  let window = emptyWindow(clock());
+  while (!signal.aborted) {
+    const fetched = await reader(limits.records - window.records.length);
+    if (window.records.length === 0) window = emptyWindow(clock());
+    collect(window, fetched.records);
+    const ended = fetched.next === null;
+    if (window.records.length > 0 && (ended || isFull(window, limits, clock()))) {
+      position = await run(path, shard, position, window.records);
+      window = emptyWindow(clock());
+    }
+    if (ended) return true;
+    await wait(pauseMs(fetched, window, limits, clock()), signal);
+  }
+  return false;
+}
+
+interface Window {
+  readonly openedAt: Instant;
+  readonly records: StreamRecord[];
+  bytes: number;
+}
+
+const emptyWindow = (openedAt: Instant): Window => ({ openedAt, records: [], bytes: 0 });
+
+function collect(window: Window, records: readonly StreamRecord[]): void {
+  for (const record of records) {
+    window.records.push(record);
+    window.bytes += record.data.length;
+  }
+}
+
+function isFull({ openedAt, records, bytes }: Window, limits: WindowLimits, now: Instant): boolean {
+  return records.length >= limits.records || bytes >= limits.bytes || now - openedAt >= limits.ageMs;
+}
+
+/** No pause while behind; otherwise until the next poll, or the end of the window if that is earlier. */
+function pauseMs(fetched: Fetched, window: Window, limits: WindowLimits, now: Instant): number {
+  if (fetched.millisBehindLatest > 0) return 0;
+  if (window.records.length === 0) return pollMs;
+  return Math.max(0, Math.min(pollMs, window.openedAt + limits.ageMs - now));
+}
+
+async function run(
+  path: LivePath,
+  shard: string,
+  position: Position,
+  records: readonly StreamRecord[],
+): Promise<Position> {
+  const batch = await runBatch(path, shard, position, records);
+  path.effects.log.info({ shard, in: batch.in, applied: batch.applied, dead: batch.dead }, "micro-batch");
+  return batch.position;
+}
+
+/** Fetches what follows, at least from `limit` on; opens a new iterator, after the last record seen, when one expires. */
+function shardReader({ path, events }: ShardOptions, shard: string, after: string | null) {
+  let last = after;
+  let iterator: string | null = null;
+  return (limit: number): Promise<Fetched> =>
+    untilDone(path.effects, `Reading shard ${shard}`, async () => {
+      iterator ??= await events.iterator(shard, last);
+      const fetched = await events.fetch(iterator, Math.max(1, limit));
+      if (fetched === "expired") {
+        iterator = null;
+        return { records: [], next: "", millisBehindLatest: 1 };
+      }
+      iterator = fetched.next;
+      last = fetched.records.at(-1)?.sequence ?? last;
+      return fetched;
+    });
+}
