@@ -1,4 +1,4 @@
-/** Reads the gold zone's Parquet and assembles segments of it. */
+/** Reads the gold zone's Parquet (`model/gold.ts` has its columns) and assembles segments of it. */
 import type { DimensionKey } from "../model/layout.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import type { Instant, StoredGrain } from "../model/time.ts";
@@ -10,20 +10,31 @@ export interface AssembledSegment {
   readonly packed: string;
 }
 
-/**
- * Gold rows are: `rollup` (its name), `bucket` (timestamp, the rollup's finest grain), one column per dimension of the
- * product (by property; null where the rollup lacks it), `c0` … `cN` (the product's components) and the lake's
- * partition column.
- */
+/** What one gold object says about one rollup. */
+export interface GoldTotal {
+  /** The object's key in the lake. */
+  readonly object: string;
+  /** The rollup's name, or `sourceRollup`. */
+  readonly rollup: string;
+  /** Events: the sum of the first component. */
+  readonly events: number;
+  /** The oldest and the newest bucket, in the rollup's finest grain; null for `sourceRollup`. */
+  readonly first: Instant | null;
+  readonly last: Instant | null;
+}
+
 export interface GoldReader {
   /** Opens gold objects (keys in the lake) for assembling; `close` frees what it took. */
   open(product: Product, objects: readonly string[]): Promise<Gold>;
 }
 
 export interface Gold {
-  /** The segments of a rollup and grain whose period is one of `periods`, merged from the rollup's finest grain. */
+  /**
+   * The segments of a rollup and grain whose period is one of `periods`, merged from the rollup's finest grain.
+   * Rejects `REFRESH` for a value that JSON numbers cannot carry: an integer beyond 2^53, NaN, an infinity.
+   */
   segments(rollup: Rollup, grain: StoredGrain, periods: readonly string[]): AsyncIterable<AssembledSegment>;
-  /** Events and the newest bucket at the product's finest grain, over the given objects. */
-  summary(objects: readonly string[]): Promise<{ readonly rows: number; readonly newest: Instant | null }>;
+  /** Per object and rollup how many events are in it, and when. */
+  totals(): Promise<readonly GoldTotal[]>;
   close(): Promise<void>;
 }

@@ -46,8 +46,3 @@ export interface InsightRead {
   readonly segments: ReadonlyMap<string, string>;
   readonly live: ReadonlyMap<string, LiveItem>;
 }
-
-/** What `read` indexes its answers by. */
-export function itemId(key: ItemKey): string {
-  return `${key.pk}\n${key.sk}`;
-}

@@ -1,6 +1,5 @@
 /** The SQL half of a measure: one aggregate of the model as one Athena expression. */
-import { bracedColumn } from "../model/columns.ts";
-import type { Aggregate } from "../model/expression.ts";
+import { type Aggregate, bracedColumn } from "../model/expression.ts";
 import type { Source } from "../model/source.ts";
 import { columnOf, filterSql, identifier, inline } from "./fragments.ts";
 

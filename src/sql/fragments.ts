@@ -56,7 +56,7 @@ export function parameterised(parameters: string[]): Render {
     const text = literal(value, type);
     if (text.length > maxParameter)
       throw new UserInputError(
-        `A filter value is at most ${maxParameter - 2} characters for Athena. Got ${text.length} characters. Use a shorter value or startsWith.`,
+        `A filter value is at most ${maxParameter} characters as an SQL literal, quotes included (Athena). Got ${text.length}. Use a shorter value or startsWith.`,
       );
     parameters.push(text);
     return "?";

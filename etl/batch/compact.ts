@@ -1,0 +1,103 @@
+/**
+ * Makes the catalogue show what lies in the lake: partitions with archived files under a new location that holds both
+ * parts, others at their own folder, vanished ones not at all.
+ *
+ * Delivery guarantee: a query sees a partition before or after its archived files, never half of it or both: compacted
+ * locations are written once and switched to by one ALTER. A crash between is repaired by the next refresh.
+ */
+import type { Source } from "../../src/model/source.ts";
+import { addPartsSql } from "../../src/sql/catalogue.ts";
+import { compactSql, maxUnloadPartitions } from "../../src/sql/unload.ts";
+import {
+  type Catalogue,
+  lakeLocation,
+  openCatalogue,
+  type Placement,
+  registerPartitions,
+  unregisterPartitions,
+} from "./catalogue.ts";
+import type { Changes } from "./changed.ts";
+import { chunksOf } from "./chunks.ts";
+import type { RefreshDeps, RefreshOptions } from "./deps.ts";
+import { archiveFolder, partitionFolder, type PartitionFiles } from "./partitions.ts";
+import { runStatement, runStatements } from "./statement.ts";
+
+/** Resolves to the bytes scanned. Rejects `CONFLICT` when another refresh places the same partitions. */
+export async function compact(
+  source: Source,
+  edition: string,
+  { changed, vanished }: Pick<Changes, "changed" | "vanished">,
+  deps: RefreshDeps,
+  options: RefreshOptions,
+): Promise<number> {
+  const catalogue = await openCatalogue(source, deps);
+  const outdated = changed.filter((partition) => !isRegistered(source, catalogue, partition, deps));
+  const unwritten = outdated.filter((partition) => partition.archived && !isWritten(catalogue, partition));
+  const { folders, bytesScanned } = await unloadParts(source, edition, unwritten, deps, options);
+  const placements = outdated.map(
+    (partition): Placement => ({
+      value: partition.value,
+      fingerprint: partition.fingerprint,
+      location: partition.archived
+        ? (folders.get(partition.value) ?? catalogue.partitions.get(partition.value)!.value.location)
+        : lakeLocation(source, partition.value, deps),
+    }),
+  );
+  await registerPartitions(source, catalogue, placements, deps);
+  await unregisterPartitions(source, catalogue, vanished, deps);
+  return bytesScanned;
+}
+
+function isRegistered(
+  source: Source,
+  catalogue: Catalogue,
+  partition: PartitionFiles,
+  deps: RefreshDeps,
+): boolean {
+  const known = catalogue.partitions.get(partition.value)?.value;
+  if (known === undefined || !known.registered) return false;
+  if (partition.archived) return isWritten(catalogue, partition);
+  return known.location === lakeLocation(source, partition.value, deps);
+}
+
+/** The fingerprint covers the archived files, so a location noted with it holds them. */
+function isWritten({ partitions }: Catalogue, { value, fingerprint }: PartitionFiles): boolean {
+  return partitions.get(value)?.value.fingerprint === fingerprint;
+}
+
+/** Writes both parts of each partition to a folder of this edition. Resolves to the folders by partition. */
+async function unloadParts(
+  source: Source,
+  edition: string,
+  partitions: readonly PartitionFiles[],
+  deps: RefreshDeps,
+  options: RefreshOptions,
+): Promise<{ folders: ReadonlyMap<string, string>; bytesScanned: number }> {
+  const folders = new Map<string, string>();
+  let bytesScanned = 0;
+  for (const [i, some] of chunksOf(partitions, maxUnloadPartitions).entries()) {
+    const target = deps.lake.url(`compacted/${source.database}.${source.table}/${edition}/${i}/`);
+    const values = some.map(({ value }) => value);
+    await runStatements(source, addPartsSql(source, partsOf(source, values, deps)), deps.warehouse);
+    const sql = compactSql(source, { partitions: values, target });
+    bytesScanned += (await runStatement(source, sql, deps.warehouse, options)).bytesScanned;
+    for (const value of values) folders.set(value, target + partitionFolder(source, value));
+    report(deps, folders.size, partitions.length);
+  }
+  return { folders, bytesScanned };
+}
+
+function report({ progress }: RefreshDeps, done: number, total: number): void {
+  progress({ stage: "compact", done, total, unit: "partitions" });
+}
+
+function partsOf(source: Source, values: readonly string[], deps: RefreshDeps) {
+  return values.flatMap((value) => [
+    { value, part: "lake" as const, location: lakeLocation(source, value, deps) },
+    {
+      value,
+      part: "archive" as const,
+      location: deps.lake.url(archiveFolder(source) + partitionFolder(source, value)),
+    },
+  ]);
+}

@@ -1,0 +1,118 @@
+/**
+ * DDL of lake tables, as Athena runs it (Hive's grammar: names in backquotes). Athena folds names to lower case and
+ * reads Parquet columns by name.
+ */
+import { freeNames } from "../model/gold.ts";
+import type { Source } from "../model/source.ts";
+import type { ColumnType } from "../model/values.ts";
+import { stringLiteral } from "./fragments.ts";
+
+/** A registered partition: its value (2001-06-27, 2001-06 or 2001) and the `s3://` folder of its files. */
+export interface PartitionLocation {
+  readonly value: string;
+  readonly location: string;
+}
+
+const hiveTypes = {
+  int: "bigint",
+  float: "double",
+  string: "string",
+  boolean: "boolean",
+  datetime: "timestamp",
+} as const satisfies Record<ColumnType, string>;
+
+/** Athena: statements have at most 262,144 bytes; a hundred partitions stay far below. */
+const partitionsPerStatement = 100;
+
+export function createDatabaseSql(source: Source): string {
+  return `CREATE DATABASE IF NOT EXISTS ${quoted(source.database)}`;
+}
+
+/** The source's table over the folder of its partitions. */
+export function createTableSql(source: Source, location: string): string {
+  return createSql(source, source.table, [source.partition.column], location);
+}
+
+/** The catalogue forgets the source's tables; the files stay. */
+export function dropTablesSql(source: Source): string[] {
+  return [source.table, partsTable(source)].map(
+    (table) => `DROP TABLE IF EXISTS ${alterable(source, table)}`,
+  );
+}
+
+/** The helper table that holds a partition's lake files and archived files side by side, for compaction. */
+export function partsTable(source: Source): string {
+  return `${source.table}__parts`;
+}
+
+/** The helper table's second partition column: `lake` or `archive`. */
+export function partColumn(source: Source): string {
+  return freeNames([...source.columns.map(({ name }) => name), source.partition.column])("part");
+}
+
+export function createPartsTableSql(source: Source, location: string): string {
+  return createSql(source, partsTable(source), [source.partition.column, partColumn(source)], location);
+}
+
+function createSql(source: Source, table: string, partitions: readonly string[], location: string): string {
+  const columns = source.columns.map(({ name, type }) => `${quoted(name)} ${hiveTypes[type]}`);
+  const partitionedBy = partitions.map((column) => `${quoted(column)} string`);
+  return `CREATE EXTERNAL TABLE IF NOT EXISTS ${quoted(source.database)}.${quoted(table)} (
+  ${columns.join(",\n  ")}
+)
+PARTITIONED BY (${partitionedBy.join(", ")})
+STORED AS PARQUET
+LOCATION ${stringLiteral(location)}`;
+}
+
+/** Registers partitions that are not yet, a hundred per statement. */
+export function addPartitionsSql(source: Source, partitions: readonly PartitionLocation[]): string[] {
+  return inHundreds(partitions).map(
+    (some) =>
+      `ALTER TABLE ${alterable(source, source.table)} ADD IF NOT EXISTS
+${some.map(({ value, location }) => `PARTITION (${partition(source, value)}) LOCATION ${stringLiteral(location)}`).join("\n")}`,
+  );
+}
+
+/** Registers the folders of lake files and archived files of partitions in the helper table. */
+export function addPartsSql(
+  source: Source,
+  parts: readonly (PartitionLocation & { readonly part: "lake" | "archive" })[],
+): string[] {
+  const column = quoted(partColumn(source));
+  return inHundreds(parts).map(
+    (some) =>
+      `ALTER TABLE ${alterable(source, partsTable(source))} ADD IF NOT EXISTS
+${some.map(({ value, part, location }) => `PARTITION (${partition(source, value)}, ${column} = '${part}') LOCATION ${stringLiteral(location)}`).join("\n")}`,
+  );
+}
+
+export function setLocationSql(source: Source, { value, location }: PartitionLocation): string {
+  return `ALTER TABLE ${alterable(source, source.table)} PARTITION (${partition(source, value)}) SET LOCATION ${stringLiteral(location)}`;
+}
+
+export function dropPartitionsSql(source: Source, values: readonly string[]): string[] {
+  return inHundreds(values).map(
+    (some) =>
+      `ALTER TABLE ${alterable(source, source.table)} DROP IF EXISTS ${some.map((value) => `PARTITION (${partition(source, value)})`).join(", ")}`,
+  );
+}
+
+function partition(source: Source, value: string): string {
+  return `${quoted(source.partition.column)} = ${stringLiteral(value)}`;
+}
+
+function alterable(source: Source, table: string): string {
+  return `${quoted(source.database)}.${quoted(table)}`;
+}
+
+function inHundreds<T>(items: readonly T[]): T[][] {
+  const chunks = Math.ceil(items.length / partitionsPerStatement);
+  return Array.from({ length: chunks }, (_, i) =>
+    items.slice(i * partitionsPerStatement, (i + 1) * partitionsPerStatement),
+  );
+}
+
+function quoted(name: string): string {
+  return `\`${name.replaceAll("`", "``")}\``;
+}

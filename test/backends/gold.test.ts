@@ -1,0 +1,182 @@
+/** Assembling, against what is written by hand: gold files are made here, not by the refresh. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { GraphQLDateTime } from "graphql-scalars";
+import { Float, Int } from "type-graphql";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { duckdbGoldReader } from "../../src/backends/gold.duckdb.ts";
+import type { AssembledSegment } from "../../src/backends/gold.ts";
+import type { Lake } from "../../src/backends/lake.ts";
+import { columns } from "../../src/model/columns.ts";
+import { packBuckets, unpackBuckets } from "../../src/model/layout.ts";
+import { DataProduct, declaredProducts, Dimension, Measure, rollup } from "../../src/model/product.ts";
+import { Column, Source } from "../../src/model/source.ts";
+import type { StoredGrain } from "../../src/model/time.ts";
+
+@Source({ table: "lab.samples", time: "at", description: "Samples." })
+class Sample {
+  @Column(() => GraphQLDateTime) at!: Date;
+  @Column(() => Float) depth!: number;
+  @Column(() => Boolean) valid!: boolean;
+  @Column(() => GraphQLDateTime, { nullable: true }) taken!: Date | null;
+  @Column(() => Int, { nullable: true }) grams!: number | null;
+  @Column(() => Float, { nullable: true }) heat!: number | null;
+}
+const sample = columns(Sample);
+
+@DataProduct({
+  source: Sample,
+  owner: "lab",
+  freshness: "P1D",
+  description: "Samples.",
+  rollups: [
+    rollup([], { grains: ["HOUR", "DAY", "MONTH"] }),
+    rollup(["depth", "valid", "taken"], { grains: ["DAY"] }),
+  ],
+})
+class SampleActivity {
+  @Dimension() depth!: number;
+  @Dimension() valid!: boolean;
+  @Dimension() taken!: Date | null;
+  @Measure(sample.count(), { description: "Samples." }) samples!: number;
+  @Measure(sample.sum("grams"), { description: "Grams." }) grams!: number;
+  @Measure(sample.sum("heat"), { description: "Heat." }) heat!: number;
+  @Measure(sample.min("heat"), { description: "Coldest." }) coldest!: number;
+}
+const product = declaredProducts().find(({ name }) => name === SampleActivity.name)!;
+const [total, byKey] = product.rollups as [(typeof product.rollups)[0], (typeof product.rollups)[0]];
+
+let folder: string;
+let instance: DuckDBInstance;
+let duck: DuckDBConnection;
+const reader = () =>
+  duckdbGoldReader({
+    lake: {
+      read: async (key) => readFileSync(path.join(folder, key)),
+    } satisfies Partial<Lake> as unknown as Lake,
+    tempFolder: folder,
+  });
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "sluice-gold-"));
+  instance = await DuckDBInstance.create(":memory:");
+  duck = await instance.connect();
+});
+afterAll(async () => {
+  duck.closeSync();
+  instance.closeSync();
+  await rm(folder, { recursive: true });
+});
+
+/** Rows of (rollup, bucket, depth, valid, taken, c0 count, c1 grams, c2 heat, c3 coldest). */
+async function writeGold(file: string, rows: readonly string[]): Promise<string> {
+  await duck.run(`COPY (SELECT * FROM (VALUES ${rows.map((row) => `(${row})`).join(", ")})
+    AS t(rollup, bucket, depth, valid, taken, c0, c1, c2, c3)) TO '${path.join(folder, file)}' (FORMAT parquet)`);
+  return file;
+}
+
+const none = "CAST(NULL AS DOUBLE), CAST(NULL AS BOOLEAN), CAST(NULL AS TIMESTAMP)";
+const hour = (at: string, values: string) => `'total', TIMESTAMP '${at}', ${none}, ${values}`;
+
+async function assemble(
+  objects: readonly string[],
+  by: (typeof product.rollups)[0],
+  grain: StoredGrain,
+  periods: readonly string[],
+): Promise<AssembledSegment[]> {
+  const gold = await reader().open(product, objects);
+  try {
+    const segments: AssembledSegment[] = [];
+    for await (const segment of gold.segments(by, grain, periods)) segments.push(segment);
+    return segments.sort((a, b) => (a.period < b.period ? -1 : 1));
+  } finally {
+    await gold.close();
+  }
+}
+
+test("coarser grains are merged from the finest, periods are cut, and the text is what packBuckets writes", async () => {
+  const objects = [
+    await writeGold("a.parquet", [
+      hour("2001-01-30 00:00:00", "1::BIGINT, 10::BIGINT, 0.1::DOUBLE, 0.1::DOUBLE"),
+      hour("2001-01-30 23:00:00", "2, -3, 0.2, -0.5"),
+      hour("2001-01-31 05:00:00", "4, 0, 0, NULL"),
+    ]),
+    await writeGold("b.parquet", [
+      hour("2001-02-01 00:00:00", "8::BIGINT, 7::BIGINT, 1e300::DOUBLE, 5e-324::DOUBLE"),
+    ]),
+  ];
+  expect(await assemble(objects, total, "HOUR", ["2001-01-30"])).toEqual([
+    { key: [], period: "2001-01-30", packed: "[[0,23],[1,2],[10,-3],[0.1,0.2],[0.1,-0.5]]" },
+  ]);
+  expect(await assemble(objects, total, "DAY", ["2001-01", "2001-02"])).toEqual([
+    { key: [], period: "2001-01", packed: `[[29,30],[3,4],[7,0],[${0.1 + 0.2},0],[-0.5,null]]` },
+    { key: [], period: "2001-02", packed: "[[0],[8],[7],[1e+300],[5e-324]]" },
+  ]);
+  const [year] = await assemble(objects, total, "MONTH", ["2001"]);
+  expect(year!.packed).toBe(packBuckets(unpackBuckets(year!.packed), product.components.length));
+  expect(await assemble(objects, total, "HOUR", ["2001-01-29", "1999-01-01"])).toEqual([]);
+});
+
+test("doubles survive their text, and a whole one is written as JavaScript does", async () => {
+  const heats = [1 / 3, 123456789.12345679, 2 ** 53, -(2 ** 60), -0.0, 1.7976931348623157e308];
+  const rows = heats.map((heat, i) =>
+    hour(
+      `2001-03-01 0${i}:00:00`,
+      `1::BIGINT, 0::BIGINT, CAST('${Object.is(heat, -0) ? "-0.0" : heat}' AS DOUBLE), NULL::DOUBLE`,
+    ),
+  );
+  const [segment] = await assemble([await writeGold("c.parquet", rows)], total, "HOUR", ["2001-03-01"]);
+  const [, , , heat] = JSON.parse(segment!.packed) as number[][];
+  expect(heat).toEqual(heats.map((value) => value + 0));
+  expect(segment!.packed).not.toContain("-0,");
+});
+
+test("keys come as values of the model: numbers, booleans, instants, nulls", async () => {
+  const key = (depth: string, valid: string, taken: string) =>
+    `'depth+valid+taken', TIMESTAMP '2001-01-01', CAST(${depth} AS DOUBLE), ${valid}, CAST(${taken} AS TIMESTAMP), 1::BIGINT, 0::BIGINT, 0::DOUBLE, NULL::DOUBLE`;
+  const rows = [key("1.5", "TRUE", "'2001-05-06 07:08:09.123'"), key("-2", "FALSE", "NULL")];
+  const segments = await assemble([await writeGold("d.parquet", rows)], byKey, "DAY", ["2001-01"]);
+  expect(segments.map((segment) => segment.key)).toEqual(
+    expect.arrayContaining([
+      [1.5, true, Date.UTC(2001, 4, 6, 7, 8, 9, 123)],
+      [-2, false, null],
+    ]),
+  );
+});
+
+test.each([
+  ["an integer beyond 2^53", "1::BIGINT, 9007199254740992::BIGINT, 0::DOUBLE, 0::DOUBLE", "beyond 2^53"],
+  ["NaN", "1::BIGINT, 0::BIGINT, 'nan'::DOUBLE, 0::DOUBLE", "not finite"],
+  ["an infinity", "1::BIGINT, 0::BIGINT, 0::DOUBLE, '-inf'::DOUBLE", "not finite"],
+])("%s fails loudly", async (name, values, message) => {
+  const object = await writeGold(`${name.length}.parquet`, [hour("2001-01-01 00:00:00", values)]);
+  await expect(assemble([object], total, "DAY", ["2001-01"])).rejects.toMatchObject({
+    code: "REFRESH",
+    message: expect.stringContaining(message) as string,
+  });
+});
+
+test("totals tell per object and rollup how many events there are, and when", async () => {
+  const object = await writeGold("e.parquet", [
+    hour("2001-01-01 03:00:00", "2::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
+    hour("2001-01-01 22:00:00", "3, 0, 0, 0"),
+    `'_source', NULL, ${none}, 5, 0, 0, 0`,
+  ]);
+  const gold = await reader().open(product, [object]);
+  const totals = await gold.totals();
+  await gold.close();
+  expect(totals).toHaveLength(2);
+  expect(totals).toEqual(
+    expect.arrayContaining([
+      { object, rollup: "total", events: 5, first: Date.UTC(2001, 0, 1, 3), last: Date.UTC(2001, 0, 1, 22) },
+      { object, rollup: "_source", events: 5, first: null, last: null },
+    ]),
+  );
+});
+
+test("nothing to open assembles nothing", async () => {
+  expect(await assemble([], total, "DAY", ["2001-01"])).toEqual([]);
+});

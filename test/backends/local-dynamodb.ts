@@ -1,0 +1,57 @@
+/** The embedded DynamoDB with Sluice's tables. */
+import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { startDynamoDb } from "../../cloud/local/dynamodb.ts";
+import { tables } from "../../cloud/resources.ts";
+
+export interface LocalDynamoDb {
+  readonly client: DynamoDBClient;
+  /** A client whose calls go through `around`: to count them, to fail them, to lose their answers. */
+  through(around: (operation: string, call: () => Promise<unknown>) => Promise<unknown>): DynamoDBClient;
+  close(): Promise<void>;
+}
+
+export async function localDynamoDb(): Promise<LocalDynamoDb> {
+  const dynamo = await startDynamoDb();
+  const connect = () =>
+    new DynamoDBClient({
+      endpoint: dynamo.endpoint,
+      region: "eu-central-1",
+      credentials: { accessKeyId: "local", secretAccessKey: "local" },
+    });
+  const client = connect();
+  for (const TableName of Object.values(tables)) await createTable(client, TableName);
+  return {
+    client,
+    through: (around) => {
+      const watched = connect();
+      watched.middlewareStack.add(
+        (next, { commandName = "" }) =>
+          async (args) =>
+            (await around(commandName, () => next(args))) as Awaited<ReturnType<typeof next>>,
+        { step: "finalizeRequest", priority: "low" }, // inside of the SDK's retries: once per attempt
+      );
+      return watched;
+    },
+    close: async () => {
+      client.destroy();
+      await dynamo.close();
+    },
+  };
+}
+
+async function createTable(client: DynamoDBClient, TableName: string): Promise<void> {
+  await client.send(
+    new CreateTableCommand({
+      TableName,
+      BillingMode: "PAY_PER_REQUEST",
+      KeySchema: [
+        { AttributeName: "pk", KeyType: "HASH" },
+        { AttributeName: "sk", KeyType: "RANGE" },
+      ],
+      AttributeDefinitions: [
+        { AttributeName: "pk", AttributeType: "S" },
+        { AttributeName: "sk", AttributeType: "S" },
+      ],
+    }),
+  );
+}
