@@ -34,7 +34,7 @@ describe("an execution", () => {
     expect(execution).toMatchObject({
       Query: "SELECT sum(delay) FROM flights",
       StatementType: "DML",
-      QueryExecutionContext: { Database: unique },
+      QueryExecutionContext: { Database: target.database },
       ResultConfiguration: { OutputLocation: `${target.root}results/${execution.QueryExecutionId}.csv` },
       Status: {
         State: "SUCCEEDED",

@@ -86,7 +86,7 @@ export async function openTarget(): Promise<AthenaTarget> {
   const database = `sluice_${randomUUID().slice(0, 8)}`;
   const scratch = mkdtempSync(join(tmpdir(), "athena-conformance-"));
   const place = onAws ? await aws(database) : await embedded(scratch);
-  const { client, root, list } = place;
+  const { client, root } = place;
   const asked = (ask: Ask = {}): Ask => ({
     ResultConfiguration: { OutputLocation: `${root}results/` },
     QueryExecutionContext: { Database: database },
@@ -95,7 +95,7 @@ export async function openTarget(): Promise<AthenaTarget> {
   const target: AthenaTarget = {
     client,
     root,
-    list,
+    list: (prefix) => place.list(prefix),
     database,
     start: (sql, ask) => start(client, sql, asked(ask)),
     query: (sql, ask) => query(client, sql, asked(ask)),
