@@ -30,9 +30,9 @@ export interface Backends {
   readonly lake: Lake;
   readonly gold: GoldReader;
   /** The stream of a source, or null where it declares none. */
-  streamOf(source: Source): EventStream | null;
+  readonly streamOf: (source: Source) => EventStream | null;
   /** The stream of a replay, whose client makes one attempt per call. */
-  replayStreamOf(stream: Stream): EventStream;
+  readonly replayStreamOf: (stream: Stream) => EventStream;
 }
 
 export function backends(clients: Clients): Backends {

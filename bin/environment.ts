@@ -32,7 +32,7 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
     "SLUICE_CURSOR_SECRET",
     "signs feed cursors; the same on every gateway (default: made anew at each start)",
   ],
-  ["SLUICE_LOG", "log level: debug, info (default), warn, error, silent"],
+  ["SLUICE_LOG", "log level: debug, info, warn (default), error or silent"],
 ];
 
 export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environment {
@@ -49,7 +49,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
     windowMs: wholeNumber("SLUICE_WINDOW_MS", env.SLUICE_WINDOW_MS ?? "1000", 10, 600_000),
     adHocWaitMs: wholeNumber("SLUICE_AD_HOC_WAIT_MS", env.SLUICE_AD_HOC_WAIT_MS ?? "20000", 0, 600_000),
     cursorSecret: env.SLUICE_CURSOR_SECRET ?? null,
-    logLevel: env.SLUICE_LOG ?? "info",
+    logLevel: oneOf("SLUICE_LOG", env.SLUICE_LOG ?? "warn", ["debug", "info", "warn", "error", "silent"]),
   };
 }
 

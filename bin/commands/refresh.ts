@@ -29,7 +29,7 @@ export async function refreshAndShow(
   stores: Backends,
   options: { full?: boolean },
 ): Promise<RefreshResult> {
-  const terminal = process.stdout.isTTY === true;
+  const terminal = process.stdout.isTTY;
   const progress = progressRenderer({
     write: (text) => process.stdout.write(text),
     clock: Date.now,

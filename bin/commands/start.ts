@@ -1,8 +1,8 @@
 /** `sluice start`: everything on one machine, from nothing to a gateway that answers. */
 import { type ChildProcess, fork } from "node:child_process";
 import { mkdirSync } from "node:fs";
+import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { Logger } from "pino";
 import { type Manifest, manifestKey } from "../../src/model/control.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
@@ -23,35 +23,54 @@ import { openReplayClocks, runMicroBatches, runReplays, samplesOf } from "../sys
 import { refreshAndShow } from "./refresh.ts";
 
 export async function runStart(environment: Environment): Promise<void> {
+  const { host, port, data, windowMs, replaySpeed: speed } = environment;
   const log = logger(environment);
   const products = await loadProducts(environment.products);
-  mkdirSync(environment.data, { recursive: true });
-  const [cloud] = await Promise.all([forkCloud(), buildLakes(products, environment)]);
-  const clients = localClients(cloud.endpoints);
-  const stores = backends(clients);
-  await provision(clients, products);
-
+  await checkPort(host, port);
+  mkdirSync(data, { recursive: true });
   const stopping = new AbortController();
   const { signal } = stopping;
-  const broadcast = processBroadcast();
-  await openReplayClocks(products, stores, { log, signal });
-  const live = runMicroBatches(products, stores, { broadcast, windowMs: environment.windowMs, log, signal });
-  await refreshUnpublished(products, stores);
-  const gateway = await openGateway(products, stores, broadcast, { ...environment, log });
-  const replay = runReplays(products, stores, {
-    speed: environment.replaySpeed,
-    log,
-    signal,
-    progress: replayReport(log),
-  });
-  console.log(greeting(products, gateway.url));
+  const closing: (() => Promise<unknown>)[] = [];
+  try {
+    const [cloud] = await Promise.all([forkCloud(), buildLakes(products, environment)]);
+    closing.push(() => cloud.stop());
+    const clients = localClients(cloud.endpoints);
+    closing.push(async () => closeClients(clients));
+    const stores = backends(clients);
+    await provision(clients, products);
 
-  await Promise.race([untilStopped(), failure(live), failure(replay), cloud.gone]);
-  stopping.abort();
-  await gateway.close();
-  await Promise.allSettled([live, replay]);
-  closeClients(clients);
-  await cloud.stop();
+    const broadcast = processBroadcast();
+    await openReplayClocks(products, stores, { log, signal });
+    const live = runMicroBatches(products, stores, { broadcast, windowMs, log, signal });
+    closing.push(() => live);
+    await Promise.race([refreshUnpublished(products, stores), failure(live), cloud.gone]);
+    const gateway = await openGateway(products, stores, broadcast, { ...environment, log });
+    closing.push(() => gateway.close());
+    const replay = runReplays(products, stores, { speed, log, signal, progress: replayReport() });
+    closing.push(() => replay);
+    console.log(greeting(products, gateway.url));
+    await Promise.race([untilStopped(), failure(live), failure(replay), cloud.gone]);
+  } finally {
+    stopping.abort();
+    for (const close of closing.toReversed())
+      await close().catch((err: unknown) => log.warn({ err }, "while stopping"));
+  }
+}
+
+/** Rejects when something else listens there: better now than after the refresh. */
+async function checkPort(host: string, port: number): Promise<void> {
+  const probe = createServer();
+  await new Promise<void>((resolve, reject) => {
+    probe.once("error", reject);
+    probe.listen(port, host, resolve);
+  }).catch((cause: unknown) => {
+    throw new SluiceError(
+      "BACKEND_UNAVAILABLE",
+      `The gateway cannot listen on ${host}:${port} (${(cause as { code?: string }).code}). Set PORT (or HOST) to another one.`,
+      { cause },
+    );
+  });
+  await new Promise((resolve) => probe.close(resolve));
 }
 
 /** Never resolves; rejects when the work does. */
@@ -113,16 +132,17 @@ async function refreshUnpublished(products: readonly Product[], stores: Backends
   }
 }
 
-function replayReport(log: Logger): Parameters<typeof runReplays>[2]["progress"] & {} {
-  let day = "";
-  return (source, { rows, time, done }) => {
-    const reached = time === null ? "" : formatInstant(time).slice(0, 10);
-    if (reached === day && !done) return;
-    day = reached;
-    log.info(
-      { stream: source.stream?.name, rows, reached, done },
-      done ? "the replay has ended" : "replaying",
-    );
+/** A line per replayed day, and one at the end. */
+function replayReport(): Parameters<typeof runReplays>[2]["progress"] & {} {
+  const days = new Map<string, string>();
+  return ({ name }, { rows, time, done }) => {
+    const day = time === null ? "" : formatInstant(time).slice(0, 10);
+    if (done)
+      console.log(
+        `${name}: the replay has ended (${rows.toLocaleString("en")} events in this run). "npm run sluice refresh" moves what was live into an edition.`,
+      );
+    else if (days.get(name) !== day) console.log(`${name}: replaying ${day}.`);
+    days.set(name, day);
   };
 }
 

@@ -225,8 +225,8 @@ async function finish(replay: Replay): Promise<void> {
 async function putBarriers({ options, effects }: Replay, arrival: Instant): Promise<void> {
   const data = encodeBarrier({ id: "end of the replay", arrival });
   await untilDone(effects, "Putting the last barriers", async () => {
-    const open = (await options.stream.shards()).filter(({ closed }) => !closed);
-    await options.stream.put(open.map(({ id }) => ({ partitionKey: id, shard: id, data })));
+    const shards = (await options.stream.shards()).filter(({ closed }) => !closed);
+    await options.stream.put(shards.map(({ id }) => ({ partitionKey: id, shard: id, data })));
   });
 }
 

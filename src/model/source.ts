@@ -11,7 +11,6 @@ import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
 import { parseDuration } from "./time.ts";
 import type { ColumnType } from "./values.ts";
 
-// biome-ignore format: one line
 export type Class<T extends object = object> = new () => T;
 
 export interface SourceOptions {
