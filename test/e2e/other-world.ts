@@ -1,4 +1,5 @@
 /** All of `other-declarations.ts` in one process, composed as `bin/` composes it. */
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { pino } from "pino";
 import { type Backends, backends } from "../../bin/backends.ts";
@@ -76,6 +77,7 @@ export async function startWorld(): Promise<World> {
 }
 
 async function writeLakes(truth: Truth, lake: string): Promise<void> {
+  mkdirSync(join(lake, "odd"), { recursive: true });
   await truth.add("things", thingRows());
   await truth.add("echoes", echoRows());
   await truth.add("pulses", lakePulses());

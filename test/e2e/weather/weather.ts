@@ -1,0 +1,44 @@
+/** A small product for the tests of `sluice start`: four years of Seattle's weather, the last month replayed. */
+import { GraphQLDateTime } from "graphql-scalars";
+import { Float } from "type-graphql";
+import { columns } from "../../../src/model/columns.ts";
+import { AdHoc, DataProduct, Dimension, Measure, rollup } from "../../../src/model/product.ts";
+import { sampleData } from "../../../src/model/sample.ts";
+import { Column, Source } from "../../../src/model/source.ts";
+
+@Source({
+  table: "seattle.weather",
+  time: "day",
+  partition: { column: "month", grain: "MONTH" },
+  stream: { name: "weather", replay: true },
+  description: "One event per day.",
+})
+export class Weather {
+  @Column(() => GraphQLDateTime, { name: "date" }) day!: Date;
+  @Column(() => String, { name: "weather" }) sky!: string;
+  @Column(() => Float, { unit: "mm" }) precipitation!: number;
+  @Column(() => Float, { name: "temp_max", unit: "°C" }) warmest!: number;
+}
+
+const weather = columns(Weather);
+
+@DataProduct({
+  source: Weather,
+  owner: "tests",
+  freshness: "P1D",
+  description: "How the weather was.",
+  rollups: [rollup([], { grains: ["DAY", "MONTH"] }), rollup(["sky"], { grains: ["DAY", "MONTH"] })],
+})
+export class WeatherReport {
+  @Dimension() sky!: string;
+  @Measure(weather.count(), { description: "Days." }) days!: number;
+  @Measure(weather.sum("precipitation"), { description: "Rain.", unit: "mm" }) rain!: number;
+  @Measure(weather.max("warmest"), { description: "The warmest of all days.", unit: "°C" }) warmest!: number;
+  @AdHoc(weather.distinct("sky"), { description: "Kinds of weather." }) skies!: number;
+}
+
+sampleData({
+  source: Weather,
+  file: "vega-datasets/data/seattle-weather.csv",
+  replayFrom: "2015-12-01T00:00:00Z",
+});
