@@ -74,7 +74,8 @@ export async function provision(clients: Clients, products: readonly Product[]):
   ]);
 }
 
-function createTable(dynamodb: DynamoDBClient, name: string): Promise<unknown> {
+/** A table as all of ours are: string keys `pk` and `sk`, on demand. */
+export function createTable(dynamodb: DynamoDBClient, name: string): Promise<unknown> {
   const { partition, sort } = tableKey;
   return dynamodb.send(
     new CreateTableCommand({

@@ -5,8 +5,6 @@
  * What it would answer differently from Athena it does not answer: the statement ends FAILED and says why.
  */
 import { mkdir, realpath, rm } from "node:fs/promises";
-import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { join, resolve } from "node:path";
 import { openCatalogue } from "./athena/catalogue.ts";
 import { openEngine } from "./athena/engine.ts";
@@ -16,6 +14,7 @@ import { openHistory } from "./athena/history.ts";
 import { athenaOperations } from "./athena/operations.ts";
 import { protocolServer } from "./athena/protocol.ts";
 import { openWorkGroups } from "./athena/workgroups.ts";
+import { listen, stop } from "./listening.ts";
 
 export interface AthenaOptions {
   /** Where catalogue, workgroups and history are kept. */
@@ -62,11 +61,12 @@ export async function startAthena(options: AthenaOptions): Promise<RunningAthena
   const server = protocolServer(
     athenaOperations({ history, executions, workGroups, catalogue, s3Folder: folders.s3 }),
   );
-  const endpoint = await listen(server, options);
+  const { port = 0, host = "127.0.0.1" } = options;
+  const endpoint = await listen(server, port, host);
   return {
     endpoint,
     async close() {
-      await closed(server);
+      await stop(server);
       await executions.close();
       engine.close();
     },
@@ -110,19 +110,4 @@ function oneAtATime(): <T>(change: () => Promise<T>) => Promise<T> {
     last = next;
     return next;
   };
-}
-
-async function listen(server: Server, { port = 0, host = "127.0.0.1" }: AthenaOptions): Promise<string> {
-  await new Promise<void>((done, fail) => {
-    server.once("error", fail);
-    server.listen(port, host, () => done());
-  });
-  const address = server.address() as AddressInfo;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${address.port}`;
-}
-
-async function closed(server: Server): Promise<void> {
-  const done = new Promise<void>((resolveClosed) => server.close(() => resolveClosed()));
-  server.closeAllConnections();
-  await done;
 }

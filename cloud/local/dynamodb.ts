@@ -6,14 +6,14 @@
  * one aborted later may or may not have been applied, as everywhere.
  */
 import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { isJson, openStore } from "./dynamodb.dynalite.ts";
 import type { Json, Store } from "./dynamodb.dynalite.ts";
 import { DynamoDbError, errorDocument } from "./dynamodb.errors.ts";
 import { answer } from "./dynamodb.operations.ts";
+import { listen, stop } from "./listening.ts";
 
 const requestBytes = 16 * 1024 * 1024; // AWS: the most a request may carry, BatchWriteItem's 16 MB included
-const closeGraceMs = 1_000; // how long requests in flight may take to end when the endpoint closes
 
 /** Where to listen and what to keep. Without `folder` everything is in memory. */
 export interface DynamoDbOptions {
@@ -35,35 +35,15 @@ export async function startDynamoDb(options: DynamoDbOptions = {}): Promise<Dyna
   const { folder, port = 0, host = "127.0.0.1" } = options;
   const store = await openStore(folder);
   const server = createServer((request, response) => void serve(store, request, response));
-  const listening = await listen(server, port, host).catch(async (error: unknown) => {
+  const endpoint = await listen(server, port, host).catch(async (error: unknown) => {
     await store.db.close();
     throw error;
   });
   let closing: Promise<void> | undefined;
   return {
-    endpoint: `http://${host}:${listening}`,
+    endpoint,
     close: () => (closing ??= stop(server).then(() => store.db.close())),
   };
-}
-
-/** Resolves to the port. */
-function listen(server: Server, port: number, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject).listen(port, host, () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : port);
-    });
-  });
-}
-
-function stop(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const impatient = setTimeout(() => server.closeAllConnections(), closeGraceMs);
-    server.close(() => {
-      clearTimeout(impatient);
-      resolve();
-    });
-  });
 }
 
 async function serve(store: Store, request: IncomingMessage, response: ServerResponse): Promise<void> {

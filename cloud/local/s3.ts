@@ -3,16 +3,15 @@
  * What it guarantees about them stands in `s3.folder.ts`. Multipart uploads, versions and metadata are refused.
  */
 import { createServer } from "node:http";
-import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import path from "node:path";
+import { listen, stop } from "./listening.ts";
 import { createBucket, deleteBucket, deleteObjects, headBucket, listObjectsV2 } from "./s3.buckets.ts";
 import { S3Error, errorDocument, notImplemented } from "./s3.errors.ts";
 import { openFolder } from "./s3.folder.ts";
 import { copyObject, getObject, putObject, removeObject } from "./s3.objects.ts";
 import { header, readRequest } from "./s3.request.ts";
 import type { S3Request } from "./s3.request.ts";
-
-const closeGraceMs = 1_000; // how long requests in flight may take to end when the endpoint closes
 
 export interface S3Options {
   /** Bucket `b` is the folder `b` in here. Created when it does not exist; one endpoint at a time may use it. */
@@ -35,29 +34,9 @@ export async function startS3({ folder, port = 0, host = "127.0.0.1" }: S3Option
   await openFolder(root);
   const server = createServer((request, response) => void serve(root, request, response));
   server.requestTimeout = 0; // a large upload may take its time
-  const listening = await listen(server, port, host);
+  const endpoint = await listen(server, port, host);
   let closing: Promise<void> | undefined;
-  return { endpoint: `http://${host}:${listening}`, close: () => (closing ??= stop(server)) };
-}
-
-/** Resolves to the port. */
-function listen(server: Server, port: number, host: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject).listen(port, host, () => {
-      const address = server.address();
-      resolve(typeof address === "object" && address !== null ? address.port : port);
-    });
-  });
-}
-
-function stop(server: Server): Promise<void> {
-  return new Promise((resolve) => {
-    const impatient = setTimeout(() => server.closeAllConnections(), closeGraceMs);
-    server.close(() => {
-      clearTimeout(impatient);
-      resolve();
-    });
-  });
+  return { endpoint, close: () => (closing ??= stop(server)) };
 }
 
 async function serve(folder: string, http: IncomingMessage, response: ServerResponse): Promise<void> {

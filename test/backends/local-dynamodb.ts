@@ -1,5 +1,6 @@
 /** The embedded DynamoDB with Sluice's tables. */
-import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { createTable } from "../../bin/clients.ts";
 import { startDynamoDb } from "../../cloud/local/dynamodb.ts";
 import { tables } from "../../cloud/resources.ts";
 
@@ -37,21 +38,4 @@ export async function localDynamoDb(): Promise<LocalDynamoDb> {
       await dynamo.close();
     },
   };
-}
-
-async function createTable(client: DynamoDBClient, TableName: string): Promise<void> {
-  await client.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: "PAY_PER_REQUEST",
-      KeySchema: [
-        { AttributeName: "pk", KeyType: "HASH" },
-        { AttributeName: "sk", KeyType: "RANGE" },
-      ],
-      AttributeDefinitions: [
-        { AttributeName: "pk", AttributeType: "S" },
-        { AttributeName: "sk", AttributeType: "S" },
-      ],
-    }),
-  );
 }

@@ -5,9 +5,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { AthenaClient, CreateWorkGroupCommand } from "@aws-sdk/client-athena";
-import { CreateTableCommand, DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient, paginateScan } from "@aws-sdk/client-dynamodb";
 import { S3Client } from "@aws-sdk/client-s3";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { createTable } from "../../bin/clients.ts";
 import { buckets, tables, workgroup } from "../../cloud/resources.ts";
 import { startAthena } from "../../cloud/local/athena.ts";
 import { startDynamoDb } from "../../cloud/local/dynamodb.ts";
@@ -102,23 +103,6 @@ function counting(warehouse: Warehouse, statements: string[]): Warehouse {
       return warehouse.run(statement, options);
     },
   };
-}
-
-export async function createTable(client: DynamoDBClient, TableName: string): Promise<void> {
-  await client.send(
-    new CreateTableCommand({
-      TableName,
-      BillingMode: "PAY_PER_REQUEST",
-      KeySchema: [
-        { AttributeName: "pk", KeyType: "HASH" },
-        { AttributeName: "sk", KeyType: "RANGE" },
-      ],
-      AttributeDefinitions: [
-        { AttributeName: "pk", AttributeType: "S" },
-        { AttributeName: "sk", AttributeType: "S" },
-      ],
-    }),
-  );
 }
 
 async function scan(client: DynamoDBClient, TableName: string): Promise<Map<string, Record<string, string>>> {

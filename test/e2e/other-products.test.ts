@@ -5,7 +5,14 @@ import { ask, data, follow, type Json, socket } from "./client.ts";
 import { folder } from "./other-declarations.ts";
 import { expectRow, expectTrue, type Question, randomQuestion, sourceOf } from "./other-questions.ts";
 import { pulseRows, type Row, seeded } from "./other-rows.ts";
-import { echoActivity, pulseActivity, quietEcho, type Spec, thingActivity, thingMonth } from "./other-specs.ts";
+import {
+  echoActivity,
+  pulseActivity,
+  quietEcho,
+  type Spec,
+  thingActivity,
+  thingMonth,
+} from "./other-specs.ts";
 import { startWorld, type World } from "./other-world.ts";
 
 let world: World;
@@ -30,7 +37,9 @@ async function holds(
 ): Promise<void> {
   const random = seeded(seed);
   for (let asked = 0; asked < count; asked += perRequest) {
-    const questions = Array.from({ length: perRequest }, () => randomQuestion(random, spec)).filter(options.only ?? (() => true));
+    const questions = Array.from({ length: perRequest }, () => randomQuestion(random, spec)).filter(
+      options.only ?? (() => true),
+    );
     const answer = await expectTrue(world.url, world.truth, spec, questions, { adHoc: true, ...options });
     questions.forEach((question, i) => expectSource(spec, question, answer, `q${i}`));
   }
@@ -39,7 +48,9 @@ async function holds(
 function expectSource(spec: Spec, question: Question, answer: Json, path: string): void {
   const entries = answer.extensions.sluice.provenance.filter((entry: Json) => entry.path === path);
   const [first] = Object.keys(spec.stored);
-  const sources = entries.filter(({ fields }: Json) => fields.includes(first)).map(({ source }: Json) => source);
+  const sources = entries
+    .filter(({ fields }: Json) => fields.includes(first))
+    .map(({ source }: Json) => source);
   const expected = sourceOf(spec, question);
   if (expected === "EDITION") expect(sources, JSON.stringify(question)).toEqual(["EDITION"]);
   // a range that holds nothing is asked of nobody
@@ -47,12 +58,15 @@ function expectSource(spec: Spec, question: Question, answer: Json, path: string
 }
 
 describe("a source without a stream", () => {
-  it("answers random questions of the product with odd names as DuckDB does", () => holds(thingActivity, 11, 120));
+  it("answers random questions of the product with odd names as DuckDB does", () =>
+    holds(thingActivity, 11, 120));
   it("answers those of a product by month without a total", () => holds(thingMonth, 12, 64));
 
   it("approximates where it says so", async () => {
     const answer = await data(world.url, "{ thingActivity { about aboutP90 } }");
-    const [truth] = await world.truth.rows(`SELECT count(DISTINCT n) AS n, quantile_disc(n, 0.85) AS low, quantile_disc(n, 0.95) AS high FROM things`);
+    const [truth] = await world.truth.rows(
+      `SELECT count(DISTINCT n) AS n, quantile_disc(n, 0.85) AS low, quantile_disc(n, 0.95) AS high FROM things`,
+    );
     expect(Math.abs(answer.thingActivity.about / Number(truth!["n"]) - 1)).toBeLessThan(0.1);
     expect(answer.thingActivity.aboutP90).toBeGreaterThanOrEqual(Number(truth!["low"]));
     expect(answer.thingActivity.aboutP90).toBeLessThanOrEqual(Number(truth!["high"]));
@@ -65,8 +79,11 @@ describe("a source without a stream", () => {
     );
     const product = answer.products.find(({ name }: Json) => name === "ThingActivity");
     expect(product.coverage).toEqual({ from: thingActivity.from, to: thingActivity.until });
-    const values = Object.fromEntries(product.dimensions.map((each: Json) => [each.name, each.values.length]));
-    const [truth] = await world.truth.rows(`SELECT count(DISTINCT express) AS express, count(DISTINCT level) AS level, count(DISTINCT label) AS label,
+    const values = Object.fromEntries(
+      product.dimensions.map((each: Json) => [each.name, each.values.length]),
+    );
+    const [truth] =
+      await world.truth.rows(`SELECT count(DISTINCT express) AS express, count(DISTINCT level) AS level, count(DISTINCT label) AS label,
       count(DISTINCT c0) AS c0, count(DISTINCT bucket) AS bucket, count(DISTINCT seen) AS seen, count(DISTINCT mixed) AS mixed FROM things`);
     expect(values).toEqual(truth);
   });
@@ -78,8 +95,14 @@ describe("bad instants", () => {
     for (const [query, variables] of [
       ["query($r: TimeRange) { thingActivity(range: $r) { rollup p90 } }", { r: { from: at } }],
       ["query($r: TimeRange) { thingActivity(range: $r) { rollup p90 } }", { r: { to: at } }],
-      ["query($w: ThingActivityFilter) { thingActivity(where: $w) { rollup p90 } }", { w: { seen: { gte: at } } }],
-      ["query($w: ThingActivityFilter) { thingActivity(where: $w) { rollup p90 } }", { w: { seen: { in: [at] } } }],
+      [
+        "query($w: ThingActivityFilter) { thingActivity(where: $w) { rollup p90 } }",
+        { w: { seen: { gte: at } } },
+      ],
+      [
+        "query($w: ThingActivityFilter) { thingActivity(where: $w) { rollup p90 } }",
+        { w: { seen: { in: [at] } } },
+      ],
     ] as const) {
       const answer = await ask(world.url, query, variables);
       expect(answer.errors?.map(({ extensions }) => extensions.code)).toEqual(["BAD_USER_INPUT"]);
@@ -103,9 +126,17 @@ describe("a source with a replay into monthly partitions", () => {
   it("answers live slices of everything after the replay", async () => {
     await world.replay();
     const count = Number((await world.truth.rows("SELECT count(*) AS n FROM echoes"))[0]!["n"]);
-    await vi.waitFor(async () => expect((await data(world.url, "{ echoActivity { echoes } }")).echoActivity.echoes).toBe(count), { timeout: 30_000, interval: 200 });
+    await vi.waitFor(
+      async () =>
+        expect((await data(world.url, "{ echoActivity { echoes } }")).echoActivity.echoes).toBe(count),
+      { timeout: 30_000, interval: 200 },
+    );
     const random = seeded(23);
-    const spec = { ...echoActivity, rollups: echoActivity.rollups.filter(({ finest }) => finest !== "month"), until: "2024-03-05T00:00:00.000Z" };
+    const spec = {
+      ...echoActivity,
+      rollups: echoActivity.rollups.filter(({ finest }) => finest !== "month"),
+      until: "2024-03-05T00:00:00.000Z",
+    };
     for (let i = 0; i < 8; i++) {
       const questions = Array.from({ length: 16 }, () => randomQuestion(random, spec))
         .filter((question) => sourceOf(spec, question) === "EDITION")
@@ -136,27 +167,55 @@ describe("a source with a stream that is no replay", () => {
   });
 
   it("answers from the lake before anything has come", async () => {
-    const [range] = await world.truth.rows(`SELECT date_trunc('year', min("at"))::TIMESTAMP AS "from" FROM pulses`);
+    const [range] = await world.truth.rows(
+      `SELECT date_trunc('year', min("at"))::TIMESTAMP AS "from" FROM pulses`,
+    );
     const from = String(range!["from"]);
     const until = new Date(Math.floor((Date.now() - lateness) / 86_400_000) * 86_400_000).toISOString();
-    await holds({ ...pulseActivity, from, until }, 32, 48, { only: ({ range: asked, grain }) => asked?.last === undefined && grain !== "HOUR" });
+    await holds({ ...pulseActivity, from, until }, 32, 48, {
+      only: ({ range: asked, grain }) => asked?.last === undefined && grain !== "HOUR",
+    });
   });
 
   it("applies plain JSON and lines of it, puts poison aside, and keeps subscribers up to date", async () => {
     const client = socket(world.url);
-    const following = follow(client, `subscription { pulseActivityUpdated(where: {kind: {eq: "it's"}}) { pulses total } }`);
+    const following = follow(
+      client,
+      `subscription { pulseActivityUpdated(where: {kind: {eq: "it's"}}) { pulses total } }`,
+    );
     const feed = follow(client, `subscription { pulseFeed { events { at kind on value size } } }`);
     await following.until(({ length }) => length > 0, "the snapshot");
-    const wire = live.map(({ at, kind, on, value, size }) => JSON.stringify({ "at time": at, "kind #": kind, on, "Value $": value, size }));
-    const poison = ["{", "[]", JSON.stringify({ "at time": "yesterday" }), wire[0]!.replace(/"size":-?\d+/, '"size":1.5')];
+    const wire = live.map(({ at, kind, on, value, size }) =>
+      JSON.stringify({ "at time": at, "kind #": kind, on, "Value $": value, size }),
+    );
+    const poison = [
+      "{",
+      "[]",
+      JSON.stringify({ "at time": "yesterday" }),
+      wire[0]!.replace(/"size":-?\d+/, '"size":1.5'),
+    ];
     const late = wire[0]!.replace(/"at time":"[^"]+"/, '"at time":"2001-01-01T00:00:00Z"');
     await world.putPulses([...wire.slice(0, 50), ...poison]);
-    await world.putPulses([`${wire.slice(50, 150).join("\n")}\n${late}\n\n${poison[3]}\n`, wire.slice(150).join("\r\n")]);
+    await world.putPulses([
+      `${wire.slice(50, 150).join("\n")}\n${late}\n\n${poison[3]}\n`,
+      wire.slice(150).join("\r\n"),
+    ]);
     await world.truth.add("pulses", live);
     const [total] = await world.truth.rows("SELECT count(*) AS n FROM pulses");
-    await vi.waitFor(async () => expect((await data(world.url, "{ pulseActivity { pulses } }")).pulseActivity.pulses).toBe(total!["n"]), { timeout: 20_000, interval: 200 });
-    const [expected] = await world.truth.rows(`SELECT count(*) AS pulses, sum(value) AS total FROM pulses WHERE kind = 'it''s'`);
-    await following.until((messages) => messages.at(-1)!.data.pulseActivityUpdated.pulses === expected!["pulses"], "the last state");
+    await vi.waitFor(
+      async () =>
+        expect((await data(world.url, "{ pulseActivity { pulses } }")).pulseActivity.pulses).toBe(
+          total!["n"],
+        ),
+      { timeout: 20_000, interval: 200 },
+    );
+    const [expected] = await world.truth.rows(
+      `SELECT count(*) AS pulses, sum(value) AS total FROM pulses WHERE kind = 'it''s'`,
+    );
+    await following.until(
+      (messages) => messages.at(-1)!.data.pulseActivityUpdated.pulses === expected!["pulses"],
+      "the last state",
+    );
     expectRow(following.messages.at(-1)!.data.pulseActivityUpdated, expected!, "subscription");
     const events = (): Json[] => feed.messages.flatMap(({ data: page }) => page.pulseFeed.events);
     await feed.until(() => events().length >= live.length, "the feed");
@@ -165,12 +224,7 @@ describe("a source with a stream that is no replay", () => {
     await client.dispose();
   });
 
-  const slices = [
-    "{}",
-    "{kind: {isNull: true}}",
-    `{kind: {eq: ""}}`,
-    `{kind: {in: ["a", "b#1", "日本🙂"]}}`,
-  ];
+  const slices = ["{}", "{kind: {isNull: true}}", `{kind: {eq: ""}}`, `{kind: {in: ["a", "b#1", "日本🙂"]}}`];
 
   it("answers what has come since, live, and the same after a refresh", async () => {
     const fields = "pulses total mean least largest negative";
@@ -184,7 +238,9 @@ describe("a source with a stream that is no replay", () => {
         const [truth] = await world.truth.rows(`SELECT ${columns.join(", ")} FROM pulses WHERE ${condition}`);
         expectRow(answer.data[`s${i}`], truth!, slices[i]!);
       }
-      const sources = answer.extensions.sluice.provenance.filter(({ path }: Json) => path === "s1").map(({ source }: Json) => source);
+      const sources = answer.extensions.sluice.provenance
+        .filter(({ path }: Json) => path === "s1")
+        .map(({ source }: Json) => source);
       expect(sources).toEqual(["EDITION", "LIVE"]);
     };
     await check();

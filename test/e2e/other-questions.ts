@@ -26,7 +26,11 @@ const seriesGrains = ["HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"] as cons
 
 export function randomQuestion(random: () => number, spec: Spec): Question {
   const range = randomRange(random, spec);
-  return { where: randomWhere(random, spec), range, grain: random() < 0.4 ? pick(random, seriesGrains) : null };
+  return {
+    where: randomWhere(random, spec),
+    range,
+    grain: random() < 0.4 ? pick(random, seriesGrains) : null,
+  };
 }
 
 function randomWhere(random: () => number, spec: Spec): Where {
@@ -38,7 +42,8 @@ function randomWhere(random: () => number, spec: Spec): Where {
   return Object.fromEntries(chosen.map((each) => [each, condition(random, spec, each)]));
 }
 
-const known = (spec: Spec, column: string): Cell[] => spec.columns[column]![1].filter((each) => each !== null);
+const known = (spec: Spec, column: string): Cell[] =>
+  spec.columns[column]![1].filter((each) => each !== null);
 /** Athena takes no parameter of more than 1,024 characters. */
 const short = (value: Cell): boolean => typeof value !== "string" || value.length < 1_000;
 
@@ -100,10 +105,18 @@ export async function expectTrue(
   });
   const type = spec.field.charAt(0).toUpperCase() + spec.field.slice(1);
   const declared = questions.map((_, i) => `$w${i}: ${type}Filter, $r${i}: TimeRange`);
-  const variables = Object.fromEntries(questions.flatMap(({ where, range }, i) => [[`w${i}`, where], [`r${i}`, range]]));
+  const variables = Object.fromEntries(
+    questions.flatMap(({ where, range }, i) => [
+      [`w${i}`, where],
+      [`r${i}`, range],
+    ]),
+  );
   const answer = await ask(url, `query(${declared.join(", ")}) { ${parts.join("\n")} }`, variables);
   const context = (i: number) => `${spec.field} ${JSON.stringify(questions[i])}`.slice(0, 600);
-  if (answer.errors) throw new Error(`${context(Number(String(answer.errors[0]?.path?.[0] ?? "q0").slice(1)))}: ${JSON.stringify(answer.errors).slice(0, 1_500)}`);
+  if (answer.errors)
+    throw new Error(
+      `${context(Number(String(answer.errors[0]?.path?.[0] ?? "q0").slice(1)))}: ${JSON.stringify(answer.errors).slice(0, 1_500)}`,
+    );
   for (const [i, question] of questions.entries())
     await expectAnswer(truth, spec, measures, question, answer.data[`q${i}`], context(i), options.upTo);
   return answer;
@@ -120,22 +133,33 @@ async function expectAnswer(
 ): Promise<void> {
   if (range?.from) expect(given.from, context).toBe(range.from);
   if (range?.to) expect(given.to, context).toBe(range.to);
-  if (!range?.from && !range?.last) expect(given.from, context).toBe(range?.to && range.to < spec.from ? range.to : spec.from);
-  const columns = Object.entries(measures).map(([name, sql]) => `${sql} AS "${name}"`).join(", ");
+  if (!range?.from && !range?.last)
+    expect(given.from, context).toBe(range?.to && range.to < spec.from ? range.to : spec.from);
+  const columns = Object.entries(measures)
+    .map(([name, sql]) => `${sql} AS "${name}"`)
+    .join(", ");
   const filter = `${whereSql(spec, where)} AND "at" < ${sqlOf(upTo)}`;
   const within = `"at" >= ${sqlOf(given.from)} AND "at" < ${sqlOf(given.to)} AND ${filter}`;
   const [whole] = await truth.rows(`SELECT ${columns} FROM ${spec.table} WHERE ${within}`);
   expectRow(given, whole!, context);
   if (grain === null) return;
   const bucket = `date_trunc('${grain}', "at")`;
-  const found = await truth.rows(`SELECT ${bucket}::TIMESTAMP AS "bucket!", ${columns} FROM ${spec.table} WHERE ${within} GROUP BY 1`);
+  const found = await truth.rows(
+    `SELECT ${bucket}::TIMESTAMP AS "bucket!", ${columns} FROM ${spec.table} WHERE ${within} GROUP BY 1`,
+  );
   const [nothing] = await truth.rows(`SELECT ${columns} FROM ${spec.table} WHERE FALSE`);
   const edges = await truth.rows(
     `SELECT e AS "from", date_trunc('${grain}', e)::TIMESTAMP AS "bucket!" FROM (SELECT DISTINCT greatest(x, ${sqlOf(given.from)}) AS e FROM
       (SELECT unnest(generate_series(date_trunc('${grain}', ${sqlOf(given.from)})::TIMESTAMP, ${sqlOf(given.to)}, INTERVAL ${grain === "QUARTER" ? "3 MONTH" : `1 ${grain}`})) AS x) WHERE x < ${sqlOf(given.to)}) ORDER BY 1`,
   );
-  expect(given.series.map(({ from }: Json) => from), context).toEqual(edges.map(({ from }) => from));
-  expect(given.series.map(({ to }: Json) => to), context).toEqual([...edges.slice(1).map(({ from }) => from), ...(edges.length > 0 ? [given.to] : [])]);
+  expect(
+    given.series.map(({ from }: Json) => from),
+    context,
+  ).toEqual(edges.map(({ from }) => from));
+  expect(
+    given.series.map(({ to }: Json) => to),
+    context,
+  ).toEqual([...edges.slice(1).map(({ from }) => from), ...(edges.length > 0 ? [given.to] : [])]);
   edges.forEach((edge, i) => {
     const row = found.find((each) => each["bucket!"] === edge["bucket!"]) ?? nothing!;
     expectRow(given.series[i], row, `${context} at ${edge["from"]}`);
@@ -150,7 +174,13 @@ export function expectRow(given: Json, expected: Readonly<Record<string, Cell>>,
       if (Math.abs(actual - value) <= 1e-9 * Math.max(1, Math.abs(value))) continue;
     } else if (actual === value) continue;
     // whole floats of sums that are all but whole
-    if (typeof value === "number" && typeof actual === "number" && !Number.isInteger(actual) && Math.abs(actual - value) < 1e-9) continue;
+    if (
+      typeof value === "number" &&
+      typeof actual === "number" &&
+      !Number.isInteger(actual) &&
+      Math.abs(actual - value) < 1e-9
+    )
+      continue;
     throw new Error(`${context}: ${name} is ${String(value)}, got ${String(actual)}`);
   }
 }

@@ -10,7 +10,10 @@ export interface Spec {
   readonly adHoc: Readonly<Record<string, string>>;
   /** Every column that a filter may name, and values worth asking for. */
   readonly columns: Readonly<Record<string, readonly [ColumnKind, readonly Cell[]]>>;
-  readonly rollups: readonly { readonly dimensions: readonly string[]; readonly finest: "hour" | "day" | "month" }[];
+  readonly rollups: readonly {
+    readonly dimensions: readonly string[];
+    readonly finest: "hour" | "day" | "month";
+  }[];
   /** First instant of the first partition, and the end of what is covered. */
   readonly from: string;
   readonly until: string;

@@ -4,9 +4,10 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { CreateTableCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { CreateStreamCommand, KinesisClient, waitUntilStreamExists } from "@aws-sdk/client-kinesis";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { createTable } from "../../bin/clients.ts";
 import { startDynamoDb } from "../../cloud/local/dynamodb.ts";
 import { startKinesis } from "../../cloud/local/kinesis.ts";
 import { startS3 } from "../../cloud/local/s3.ts";
@@ -49,7 +50,7 @@ export async function openCloud(): Promise<EmbeddedCloud> {
   const kinesis = new KinesisClient({ ...common, endpoint: kinesisServer.endpoint });
   const s3 = new S3Client({ ...common, endpoint: s3Server.endpoint, forcePathStyle: true });
   await s3.send(new CreateBucketCommand({ Bucket: buckets.lake }));
-  await Promise.all(Object.values(tables).map((table) => dynamodb.send(createTable(table))));
+  await Promise.all(Object.values(tables).map((table) => createTable(dynamodb, table)));
   const { random } = Math;
   return {
     insights: dynamoInsightStore({ client: dynamodb, tables, random, wait }),
@@ -70,17 +71,3 @@ export async function openCloud(): Promise<EmbeddedCloud> {
     },
   };
 }
-
-const createTable = (TableName: string): CreateTableCommand =>
-  new CreateTableCommand({
-    TableName,
-    BillingMode: "PAY_PER_REQUEST",
-    KeySchema: [
-      { AttributeName: "pk", KeyType: "HASH" },
-      { AttributeName: "sk", KeyType: "RANGE" },
-    ],
-    AttributeDefinitions: [
-      { AttributeName: "pk", AttributeType: "S" },
-      { AttributeName: "sk", AttributeType: "S" },
-    ],
-  });
