@@ -1,8 +1,6 @@
 /** The backends over the AWS clients, and what they need of the world: clock, randomness, waiting. */
 import { randomUUID } from "node:crypto";
-import { mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { buckets, tables, workgroup } from "../cloud/resources.ts";
 import type { ControlStore } from "../src/backends/control-store.ts";
@@ -40,8 +38,6 @@ export function backends(clients: Clients): Backends {
   const { random } = Math;
   const token = randomUUID;
   const lake = s3Lake({ client: s3, bucket: buckets.lake });
-  const tempFolder = join(tmpdir(), "sluice");
-  mkdirSync(tempFolder, { recursive: true });
   return {
     insights: dynamoInsightStore({ client, tables, random, wait }),
     control: dynamoControlStore({ client, table: tables.control, token }),
@@ -55,7 +51,7 @@ export function backends(clients: Clients): Backends {
       token,
     }),
     lake,
-    gold: duckdbGoldReader({ lake, tempFolder }),
+    gold: duckdbGoldReader({ lake, tempFolder: tmpdir() }),
     streamOf: ({ stream }) =>
       stream === null ? null : kinesisEventStream({ client: kinesis, stream: stream.name, random, wait }),
     replayStreamOf: ({ name }) => kinesisEventStream({ client: kinesisOnce, stream: name, random, wait }),

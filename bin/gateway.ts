@@ -29,8 +29,10 @@ export async function openGateway(
   broadcast: Broadcast,
   settings: GatewaySettings,
 ): Promise<Gateway> {
-  const manifests = new Manifests({ control, clock: Date.now });
-  const liveStatus = new LiveStatus({ control, clock: Date.now });
+  // ages go by a clock that nobody sets back
+  const clock = () => performance.now();
+  const manifests = new Manifests({ control, clock });
+  const liveStatus = new LiveStatus({ control, clock });
   const shared: Shared = {
     insights,
     control,

@@ -6,7 +6,9 @@ import { SluiceError, suggestion } from "../src/model/errors.ts";
 import { declaredProducts, type Product } from "../src/model/product.ts";
 
 export async function loadProducts(folder: string): Promise<readonly Product[]> {
-  const files = readdirSync(folder).filter((name) => /\.(ts|js|mjs)$/.test(name) && !name.endsWith(".d.ts"));
+  const files = readdirSync(folder).filter(
+    (name) => /\.(ts|mts|js|mjs)$/.test(name) && !/\.d\.m?ts$/.test(name),
+  );
   for (const file of files.sort()) await import(pathToFileURL(join(folder, file)).href);
   const products = declaredProducts();
   if (products.length === 0)

@@ -10,5 +10,6 @@ export function untilStopped(): Promise<void> {
     process.on("SIGINT", stop).on("SIGTERM", stop);
     // a child with an open channel lives as long as its parent
     if (process.send !== undefined) process.on("disconnect", stop);
+    if (process.send !== undefined && !process.connected) stop();
   });
 }

@@ -8,10 +8,11 @@ export async function runCloud({ data }: Environment): Promise<void> {
   const cloud = await startCloud(data).catch((cause: unknown): never => {
     throw new SluiceError("BACKEND_UNAVAILABLE", (cause as Error).message, { cause });
   });
-  if (process.send === undefined)
+  const stopped = untilStopped();
+  if (process.connected) process.send?.({ endpoints: cloud.endpoints });
+  else if (process.send === undefined)
     for (const [service, url] of Object.entries(cloud.endpoints)) console.log(`${service.padEnd(10)} ${url}`);
-  else process.send({ endpoints: cloud.endpoints });
-  await untilStopped();
+  await stopped;
   await cloud.close();
   // an open channel to the parent keeps a process alive
   if (process.connected) process.disconnect();

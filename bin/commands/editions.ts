@@ -1,5 +1,11 @@
 /** `sluice editions PRODUCT`: what has been published, newest first. */
-import { editionKey, type Edition, type Manifest, manifestKey } from "../../src/model/control.ts";
+import {
+  editionKey,
+  type Edition,
+  type Manifest,
+  manifestKey,
+  publishedEditions,
+} from "../../src/model/control.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import { formatInstant } from "../../src/model/time.ts";
 import { backends } from "../backends.ts";
@@ -20,9 +26,13 @@ export async function listEditions(
   try {
     const { control } = backends(clients);
     const manifest = await control.get<Manifest>(manifestKey(product!));
-    const editions = await control.list<Edition>(editionKey(product!, "").pk, { descending: true, first });
+    const written = await control.list<Edition>(editionKey(product!, "").pk, { descending: true });
+    const editions = publishedEditions(
+      written.map(({ value }) => value),
+      manifest?.value.edition ?? "",
+    );
     console.table(
-      editions.map(({ value }) => ({
+      editions.slice(0, first).map((value) => ({
         edition: value.id,
         current: value.id === manifest?.value.edition,
         published: formatInstant(value.publishedAt),

@@ -32,8 +32,10 @@ export async function runStart(environment: Environment): Promise<void> {
   const { signal } = stopping;
   const closing: (() => Promise<unknown>)[] = [];
   try {
-    const [cloud] = await Promise.all([forkCloud(), buildLakes(products, environment)]);
+    // the cloud holds the folder's lock: only its owner builds a lake in there
+    const cloud = await forkCloud();
     closing.push(() => cloud.stop());
+    await buildLakes(products, environment);
     const clients = localClients(cloud.endpoints);
     closing.push(async () => closeClients(clients));
     const stores = backends(clients);

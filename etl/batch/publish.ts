@@ -53,7 +53,7 @@ export async function publish(
   ]);
   await writePages(product, build.id, pages, control);
   const manifest = manifestOf(product, published, build, [...pages.keys()], clock());
-  const edition = editionOf(build, manifest);
+  const edition = editionOf(build, manifest, published.manifest);
   await control.put(editionKey(product, build.id), edition, null);
   const revision = await control.put(manifestKey(product), manifest, published.revision);
   progress({ stage: "publish", done: 1, total: 1, unit: "editions" });
@@ -132,6 +132,7 @@ function manifestOf(
 function editionOf(
   { id, startedAt, until: coveredUntil, lake, loaded, bytesScanned }: Build,
   manifest: Manifest,
+  previous: Manifest | null,
 ): Edition {
   const { publishedAt, version } = manifest;
   return {
@@ -144,5 +145,6 @@ function editionOf(
     durationMs: publishedAt - startedAt,
     coveredUntil,
     manifest,
+    previous: previous?.edition ?? null,
   };
 }

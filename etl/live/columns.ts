@@ -1,6 +1,6 @@
 /** One JSON object against a source's columns: an event, or the first rule that it breaks. */
 import type { Column, Source } from "../../src/model/source.ts";
-import { dayMs, formatInstant, type Instant } from "../../src/model/time.ts";
+import { dayMs, formatInstant, type Instant, isInstant } from "../../src/model/time.ts";
 import { type Event, typeProblem, type Value } from "../../src/model/values.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
@@ -11,14 +11,6 @@ export class Problem {
     readonly reason: "BAD_JSON" | "BAD_ENVELOPE" | "BAD_VALUE" | "TOO_LATE",
     readonly detail: string,
   ) {}
-}
-
-/** The instants that a period, a partition and a Parquet timestamp can name: the years 1 to 9999. */
-const firstInstant = Date.parse("0001-01-01T00:00:00Z");
-const lastInstant = Date.parse("9999-12-31T23:59:59.999Z");
-
-export function isInstant(value: unknown): value is Instant {
-  return Number.isSafeInteger(value) && Number(value) >= firstInstant && Number(value) <= lastInstant;
 }
 
 /** The event in a JSON object that arrived at `arrival`. Keys that are no columns are ignored; a missing key is null. */

@@ -6,9 +6,9 @@
  */
 import type { StreamRecord } from "../../src/backends/event-stream.ts";
 import type { Source } from "../../src/model/source.ts";
-import type { Instant } from "../../src/model/time.ts";
+import { type Instant, isInstant } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";
-import { eventOf, isInstant, type JsonObject, Problem } from "./columns.ts";
+import { eventOf, type JsonObject, Problem } from "./columns.ts";
 
 /** An event and where it stands: `index` is the number of its line in the record, from 0. */
 export interface DecodedEvent {

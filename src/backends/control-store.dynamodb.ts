@@ -13,6 +13,7 @@ import {
   type PutCommandInput,
   UpdateCommand,
 } from "@aws-sdk/lib-dynamodb";
+import { SluiceError } from "../model/errors.ts";
 import type { ItemKey } from "../model/layout.ts";
 import type { ControlStore, Versioned } from "./control-store.ts";
 
@@ -32,9 +33,9 @@ export function dynamoControlStore({ client, table, token }: DynamoControlStoreO
   const documents = DynamoDBDocumentClient.from(client);
   return {
     get: async <T>({ pk, sk }: ItemKey) => {
-      const { Item } = await documents.send(
-        new GetCommand({ TableName: table, Key: { pk, sk }, ConsistentRead: true }),
-      );
+      const { Item } = await documents
+        .send(new GetCommand({ TableName: table, Key: { pk, sk }, ConsistentRead: true }))
+        .catch(unavailable);
       return Item === undefined ? null : versioned<T>(Item as ControlItem);
     },
     put: (key, value, expected) =>
@@ -44,6 +45,12 @@ export function dynamoControlStore({ client, table, token }: DynamoControlStoreO
     list: <T>(pk: string, options: { descending?: boolean; first?: number } = {}) =>
       list<T>(documents, table, pk, options),
   };
+}
+
+function unavailable(cause: unknown): never {
+  throw new SluiceError("BACKEND_UNAVAILABLE", "DynamoDB does not answer. Ask again in a few seconds.", {
+    cause,
+  });
 }
 
 function versioned<T>(item: ControlItem): Versioned<T> {
@@ -56,16 +63,15 @@ async function overwrite(
   { pk, sk }: ItemKey,
   value: object,
 ): Promise<number> {
-  const { Attributes } = await documents.send(
-    new UpdateCommand({
-      TableName: table,
-      Key: { pk, sk },
-      UpdateExpression: "SET #d = :d, #r = if_not_exists(#r, :zero) + :one",
-      ExpressionAttributeNames: { "#d": "d", "#r": "r" },
-      ExpressionAttributeValues: { ":d": JSON.stringify(value), ":zero": 0, ":one": 1 },
-      ReturnValues: "UPDATED_NEW",
-    }),
-  );
+  const update = new UpdateCommand({
+    TableName: table,
+    Key: { pk, sk },
+    UpdateExpression: "SET #d = :d, #r = if_not_exists(#r, :zero) + :one",
+    ExpressionAttributeNames: { "#d": "d", "#r": "r" },
+    ExpressionAttributeValues: { ":d": JSON.stringify(value), ":zero": 0, ":one": 1 },
+    ReturnValues: "UPDATED_NEW",
+  });
+  const { Attributes } = await documents.send(update).catch(unavailable);
   return Number(Attributes?.["r"]);
 }
 
@@ -94,7 +100,7 @@ async function swap(documents: DynamoDBDocumentClient, put: ConditionalPut): Pro
     await documents.send(new PutCommand(put));
     return put.Item.r;
   } catch (error) {
-    if (!(error instanceof ConditionalCheckFailedException)) throw error;
+    if (!(error instanceof ConditionalCheckFailedException)) return unavailable(error);
     return error.Item?.["w"]?.S === put.Item.w ? put.Item.r : null;
   }
 }
@@ -117,10 +123,14 @@ async function list<T>(
       ...(Number.isFinite(first) && { Limit: Math.max(1, first) }),
     },
   );
-  for await (const page of pages) {
-    for (const item of (page.Items ?? []) as ControlItem[])
-      found.push({ pk: item.pk, sk: item.sk, ...versioned<T>(item) });
-    if (found.length >= first) break;
+  try {
+    for await (const page of pages) {
+      for (const item of (page.Items ?? []) as ControlItem[])
+        found.push({ pk: item.pk, sk: item.sk, ...versioned<T>(item) });
+      if (found.length >= first) break;
+    }
+  } catch (error) {
+    unavailable(error);
   }
   return Number.isFinite(first) ? found.slice(0, first) : found;
 }

@@ -38,11 +38,15 @@ async function openGold(
   product: Product,
   objects: readonly string[],
 ): Promise<Gold> {
-  const folder = await mkdtemp(path.join(tempFolder, "gold-"));
+  const folder = await mkdtemp(path.join(tempFolder, "sluice-gold-"));
   const files = objects.map((object, i) => ({ object, file: path.join(folder, `${i}.parquet`) }));
-  await inParallel(files, parallelDownloads, async ({ object, file }) =>
+  const download = inParallel(files, parallelDownloads, async ({ object, file }) =>
     writeFile(file, await lake.read(object)),
   );
+  await download.catch(async (error: unknown) => {
+    await rm(folder, { recursive: true });
+    throw error;
+  });
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: memory,
     threads: String(threads),

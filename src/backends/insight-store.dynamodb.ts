@@ -93,7 +93,8 @@ function keysByTable(
     batch.filter((each) => each.table === table).map(({ key }) => ({ ...key }));
   const [insights, live] = [keysOf(tables.insights), keysOf(tables.live)];
   return {
-    ...(insights.length > 0 && { [tables.insights]: { Keys: insights } }),
+    // consistent too: what a lagging replica does not have yet would be remembered as absent
+    ...(insights.length > 0 && { [tables.insights]: { Keys: insights, ConsistentRead: true } }),
     ...(live.length > 0 && { [tables.live]: { Keys: live, ConsistentRead: true } }),
   };
 }

@@ -22,7 +22,7 @@ export type LiveWrite =
 export interface InsightStore {
   /**
    * The packed buckets of segments and the live items asked for, by `itemId`. A key that does not exist is absent.
-   * Reads 100 keys a call; live items are read consistently. Rejects `BACKEND_UNAVAILABLE` after bounded retries.
+   * Reads 100 keys a call, consistently. Rejects `BACKEND_UNAVAILABLE` after bounded retries.
    */
   read(segments: readonly ItemKey[], live: readonly ItemKey[]): Promise<InsightRead>;
   /**

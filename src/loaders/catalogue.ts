@@ -1,10 +1,8 @@
 /** The truth about a product: its coverage, freshness, editions, SQL and the values of its dimensions. */
-import { type Edition } from "../model/control.ts";
-import { editionKey } from "../model/control.ts";
+import { type Edition, editionKey, publishedEditions } from "../model/control.ts";
 import { UserInputError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
-import type { Expression } from "../model/expression.ts";
-import { aggregatesOf } from "../model/expression.ts";
+import { aggregatesOf, type Expression } from "../model/expression.ts";
 import type { CatalogueEntry } from "../schema/context.ts";
 import { aggregateSql } from "../sql/aggregates.ts";
 import { dimensionValuesStatement } from "../sql/dimension-values.ts";
@@ -12,6 +10,7 @@ import type { Shared } from "./session.ts";
 
 /** How long a catalogue question may take. */
 const catalogueWaitMs = 20_000;
+/** The newest editions looked through. */
 const maxEditions = 1_000;
 
 export async function catalogueEntry(shared: Shared, product: Product): Promise<CatalogueEntry> {
@@ -28,11 +27,18 @@ export async function catalogueEntry(shared: Shared, product: Product): Promise<
     coverage,
     publishedAt: manifest?.publishedAt ?? null,
     editions: async (first) => {
-      const found = await shared.control.list<Edition>(editionKey(product, "").pk, {
+      if (manifest === null) return [];
+      const written = await shared.control.list<Edition>(editionKey(product, "").pk, {
         descending: true,
-        first: Math.min(Math.max(first, 0), maxEditions),
+        first: maxEditions,
       });
-      return found.map(({ value }) => ({ ...value, current: value.id === manifest?.edition }));
+      const published = publishedEditions(
+        written.map(({ value }) => value),
+        manifest.edition,
+      );
+      return published
+        .slice(0, first)
+        .map((edition) => ({ ...edition, current: edition.id === manifest.edition }));
     },
     dimensionValues: async (dimension, search, first) => {
       if (manifest === null) return [];

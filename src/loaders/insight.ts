@@ -12,15 +12,17 @@ import {
   formatInstant,
   type Grain,
   type Instant,
+  isAligned,
   type Range,
 } from "../model/time.ts";
 import type { Value } from "../model/values.ts";
-import { UserInputError } from "../model/errors.ts";
+import { SluiceError, UserInputError } from "../model/errors.ts";
 import type { Insight } from "../schema/context.ts";
 import {
   type Piece,
   planStored,
   showRollups,
+  sliceOf,
   type StoredPlan,
   type UnstoredPlan,
   type View,
@@ -39,6 +41,26 @@ export interface Workings {
   readonly segments: SegmentLoader;
   readonly adHoc: AdHocLoader;
   readonly provenance: ProvenanceRecord;
+  readonly reads: ReadBudget;
+}
+
+/** What a request may read, in pieces of segments: known before anything is read. */
+export class ReadBudget {
+  #left: number;
+
+  constructor(readonly most = 200_000) {
+    this.#left = most;
+  }
+
+  /** Throws `QUERY_TOO_COMPLEX`. */
+  take(pieces: number): void {
+    this.#left -= pieces;
+    if (this.#left < 0)
+      throw new SluiceError(
+        "QUERY_TOO_COMPLEX",
+        `A request reads at most ${this.most} pieces of segments: keys times buckets, summed over its fields. Ask for fewer keys, a coarser grain or a shorter range.`,
+      );
+  }
 }
 
 /** One question with everything that answering it needs. */
@@ -59,8 +81,12 @@ const maxBuckets = 10_000;
 /** Plans the question and loads what its keys depend on. */
 export async function poseInsight(workings: Workings, posed: Posed): Promise<Insight> {
   const plan = planStored(posed.product, posed.where, posed.range, posed.view);
-  if (plan.kind === "stored")
+  if (plan.kind === "stored") {
+    // a series has paid for its buckets
+    if (posed.series === null)
+      workings.reads.take(plan.keys.length * (plan.editions.length + plan.live.length));
     await posed.snapshot.prepare(plan.rollup, new Set(plan.editions.map(({ period }) => period.slice(0, 4))));
+  }
   return new PlannedInsight(workings, posed, plan);
 }
 
@@ -117,6 +143,8 @@ class PlannedInsight implements Insight {
       throw new UserInputError(
         `A series has at most ${maxBuckets} buckets. ${grain} over this range makes about ${count}. Ask for a coarser grain or a shorter range.`,
       );
+    const slice = sliceOf(this.product, this.#posed.where);
+    if (slice.kind === "slice") this.#workings.reads.take(slice.keys.length * count);
     const series = { range: this.range, grain };
     const pose = (range: Range) =>
       poseInsight(this.#workings, {
@@ -142,7 +170,7 @@ class PlannedInsight implements Insight {
       provenance.add(path, {
         source: "LIVE",
         through: Math.min(this.range.to, Math.max(live.to, coverage.until)),
-        ...(!plan.complete && { partial: true }),
+        ...(plan.partial && { partial: true }),
       });
     return readMeasure(this.product, measure.expression, stateReader(this.product.components, state));
   }
@@ -194,7 +222,8 @@ class PlannedInsight implements Insight {
       from: Math.max(range.from, coverage.from),
       to: Math.min(range.to, coverage.until),
     });
-    const { series, where } = this.#posed;
+    const { where } = this.#posed;
+    const series = this.#seriesFor(measure);
     const range = covered(series?.range ?? this.range);
     const question: AdHocQuestion = { where, range, by: series?.grain ?? null };
     const through = Math.max(Math.min(this.range.to, coverage.until), coverage.from);
@@ -207,6 +236,14 @@ class PlannedInsight implements Insight {
       measure.expression,
       (id) => found?.get(id) ?? ofNothing(aggregates.get(id)!),
     );
+  }
+
+  /** The series to ask for in one go. A cut bucket at its edge stands alone where rollups answer the whole ones. */
+  #seriesFor(measure: Measure): Posed["series"] {
+    const { series, product, where } = this.#posed;
+    const isWhole =
+      series !== null && [this.range.from, this.range.to].every((at) => isAligned(at, series.grain));
+    return isWhole || !measure.precomputed || sliceOf(product, where).kind === "unstored" ? series : null;
   }
 
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {

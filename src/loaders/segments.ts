@@ -4,7 +4,7 @@
  */
 import DataLoader from "dataloader";
 import { LRUCache } from "lru-cache";
-import type { InsightStore, LiveItem } from "../backends/insight-store.ts";
+import type { InsightStore } from "../backends/insight-store.ts";
 import { type ItemKey, itemId, type PackedColumns, unpackColumns } from "../model/layout.ts";
 import type { Gate } from "./gate.ts";
 
@@ -46,7 +46,7 @@ export function segmentLoader(store: InsightStore, cache: SegmentCache, gate: Ga
       for (const { key, live } of unknown)
         if (!live) cache.keep(itemId(key), unpack(fresh.segments.get(itemId(key))));
       return wanted.map(({ key, live }) => {
-        if (live) return unpack((fresh.live.get(itemId(key)) satisfies LiveItem | undefined)?.packed);
+        if (live) return unpack(fresh.live.get(itemId(key))?.packed);
         return unpack(fresh.segments.get(itemId(key))) ?? cache.get(itemId(key))?.columns ?? null;
       });
     },

@@ -5,13 +5,20 @@ import type { Warehouse } from "../backends/warehouse.ts";
 import type { Filter } from "../model/filter.ts";
 import type { Product } from "../model/product.ts";
 import type { Scope } from "../model/scope.ts";
-import { floorTo, nextBucket, type Range, type StoredGrain, storedGrains } from "../model/time.ts";
+import {
+  assertInstant,
+  floorTo,
+  nextBucket,
+  type Range,
+  type StoredGrain,
+  storedGrains,
+} from "../model/time.ts";
 import type { AskedRange, Insight, Question, Session } from "../schema/context.ts";
 import { endOf, sliceOf, type View } from "../sql/plan.ts";
 import { adHocLoader } from "./ad-hoc.ts";
 import { catalogueEntry } from "./catalogue.ts";
 import { Gate } from "./gate.ts";
-import { poseInsight, type Workings } from "./insight.ts";
+import { poseInsight, ReadBudget, type Workings } from "./insight.ts";
 import type { LiveStatus } from "./live-status.ts";
 import type { Manifests, Snapshot } from "./manifests.ts";
 import { ProvenanceRecord } from "./provenance.ts";
@@ -43,6 +50,7 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
     scope: options.scope,
     gate,
     provenance,
+    reads: new ReadBudget(),
     segments: segmentLoader(shared.insights, shared.segments, gate),
     adHoc: adHocLoader(shared.warehouse, gate, limits),
   };
@@ -103,7 +111,7 @@ function resolveRange(product: Product, where: Filter, asked: AskedRange | undef
   const grain = slice.kind === "slice" ? slice.rollup.finest : finestGrain(product);
   if (asked?.lastMs !== undefined) {
     const to = view.newest === null ? view.coverage.until : nextBucket(view.newest, grain);
-    return { from: floorTo(to - asked.lastMs, grain), to };
+    return { from: floorTo(assertInstant(to - asked.lastMs), grain), to };
   }
   const { from, to } = asked ?? {};
   if (from !== undefined && to !== undefined) return { from, to };

@@ -54,6 +54,22 @@ export interface Edition {
   readonly coveredUntil: Instant;
   /** What it published: a rollback publishes this again. */
   readonly manifest: Manifest;
+  /** The edition that it took over from; null for the first one. */
+  readonly previous: string | null;
+}
+
+/**
+ * The editions that were published, newest first, of all that were written: one that lost the race for the manifest, or
+ * crashed before it, is followed by none.
+ */
+export function publishedEditions(written: readonly Edition[], current: string): Edition[] {
+  const byId = new Map(written.map((edition) => [edition.id, edition]));
+  const published: Edition[] = [];
+  for (let edition = byId.get(current); edition !== undefined; ) {
+    published.push(edition);
+    edition = edition.previous === null ? undefined : byId.get(edition.previous);
+  }
+  return published;
 }
 
 export const manifestKey = (product: Product): ItemKey => ({ pk: `manifest#${product.name}`, sk: "current" });

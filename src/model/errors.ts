@@ -13,6 +13,7 @@ export type ErrorCode =
   | "AD_HOC_TIMEOUT"
   | "AD_HOC_NOT_ALLOWED"
   | "FORBIDDEN"
+  | "QUERY_TOO_COMPLEX"
   | "BACKEND_UNAVAILABLE"
   | "CONFLICT"
   | "REFRESH"

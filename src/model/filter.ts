@@ -4,6 +4,7 @@
  * but `isNull: true`.
  */
 import { SluiceError } from "./errors.ts";
+import { assertInstant } from "./time.ts";
 import { compareValues, type Event, type Value } from "./values.ts";
 
 type Scalar = Exclude<Value, null>;
@@ -43,7 +44,8 @@ function conditionOf(column: string, op: Operator, operand: unknown): Condition 
       "BAD_USER_INPUT",
       `A filter compares with values, not with null. Got ${column}: { ${op}: ${JSON.stringify(operand)} }. Use ${column}: { isNull: true }.`,
     );
-  const plain = (value: unknown): Scalar => (value instanceof Date ? value.getTime() : (value as Scalar));
+  const plain = (value: unknown): Scalar =>
+    value instanceof Date ? assertInstant(value.getTime()) : (value as Scalar);
   if (op === "in" || op === "notIn") return { op, column, values: (operand as unknown[]).map(plain) };
   if (op === "isNull") return { op, column, value: operand as boolean };
   if (op === "startsWith") return { op, column, value: operand as string };

@@ -11,6 +11,9 @@ import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
 import { parseDuration } from "./time.ts";
 import type { ColumnType } from "./values.ts";
 
+/** What @Column is declared with: a products folder elsewhere does not resolve our packages. */
+export { Float, GraphQLDateTime, Int };
+
 export type Class<T extends object = object> = new () => T;
 
 export interface SourceOptions {
@@ -174,6 +177,7 @@ function sourceOf(name: string, target: Class, options: SourceOptions): Source {
     column: options.partition?.column ?? "day",
     grain: options.partition?.grain ?? "DAY",
   } as const;
+  rejectEnvelopeKey(name, columns, options);
   rejectTwins(name, [...columns.map((column) => column.name), partition.column]);
   return Object.freeze({
     name,
@@ -186,6 +190,14 @@ function sourceOf(name: string, target: Class, options: SourceOptions): Source {
     stream: options.stream === undefined ? null : streamOf(name, options.stream),
     columns: Object.freeze([...columns]),
   });
+}
+
+/** A record of a stream with a key "sluice" is an envelope: a barrier or a replayed event. */
+function rejectEnvelopeKey(source: string, columns: readonly Column[], { stream }: SourceOptions): void {
+  if (stream !== undefined && columns.some(({ name }) => name === "sluice"))
+    throw new DeclarationError(
+      `The key "sluice" of a stream's records is reserved. Source "${source}" has a stream and a column "sluice". Name the column otherwise, in the lake and in the stream.`,
+    );
 }
 
 /** Athena folds the case of names, so two columns that differ in case only are one. */

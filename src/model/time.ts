@@ -15,6 +15,22 @@ export const storedGrains: readonly StoredGrain[] = ["HOUR", "DAY", "MONTH"];
 /** Epoch milliseconds, UTC. */
 export type Instant = number;
 
+/** What a period, a partition and an SQL timestamp can name: the years 1 to 9999. */
+const firstInstant = Date.parse("0001-01-01T00:00:00Z");
+const lastInstant = Date.parse("9999-12-31T23:59:59.999Z");
+
+export function isInstant(value: unknown): value is Instant {
+  return Number.isSafeInteger(value) && Number(value) >= firstInstant && Number(value) <= lastInstant;
+}
+
+/** Throws `UserInputError` for an instant outside of the years 1 to 9999. */
+export function assertInstant(at: Instant): Instant {
+  if (isInstant(at)) return at;
+  throw new UserInputError(
+    `An instant lies in the years 1 to 9999, UTC. Got ${Math.abs(at) <= 8.64e15 ? new Date(at).toISOString() : at}.`,
+  );
+}
+
 export interface Range {
   readonly from: Instant;
   readonly to: Instant;

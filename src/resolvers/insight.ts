@@ -55,7 +55,7 @@ function rangeFields(resolver: Class): void {
     name: "complete",
     type: () => Boolean,
     description:
-      "false where the range reaches before the coverage, past what is known live, or into a bucket whose beginning was not seen.",
+      "false where the range reaches before the coverage, past what is known live, or into a bucket whose beginning was not seen. It speaks of the stored fields; ad-hoc fields end at the coverage, `through` in extensions.sluice says where.",
     resolve: (insight) => insight.complete(),
   });
 }

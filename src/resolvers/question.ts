@@ -2,7 +2,7 @@
 import { UserInputError } from "../model/errors.ts";
 import { conditions, type Filter } from "../model/filter.ts";
 import type { Product } from "../model/product.ts";
-import { formatInstant } from "../model/time.ts";
+import { assertInstant, formatInstant } from "../model/time.ts";
 import type { AskedRange, Question } from "../schema/context.ts";
 import type { Argument, Arguments } from "../schema/derive.ts";
 import { productFilter } from "../schema/filters.ts";
@@ -51,6 +51,7 @@ export function askedRange(range: TimeRange | null | undefined): AskedRange | un
   const from = range?.from ?? undefined;
   const to = range?.to ?? undefined;
   const last = range?.last ?? undefined;
+  for (const at of [from, to]) if (at !== undefined) assertInstant(at.getTime());
   if (last !== undefined) return lastOf(last, from ?? to);
   if (from !== undefined && to !== undefined && from >= to)
     throw new UserInputError(

@@ -17,7 +17,7 @@ export function dimensionValuesStatement(
   const within = partitionsSql(source, [{ from: coverage.from, to: coverage.until }], parameters);
   if (search !== null && search !== "") parameters.push(stringLiteral(search));
   const found = search === null || search === "" ? "" : ` AND strpos(lower(${text}), lower(?)) > 0`;
-  const sql = `SELECT DISTINCT ${text} AS "value" FROM ${tableName(source)}
+  const sql = `SELECT DISTINCT ${column.type === "float" && found === "" ? identifier(column.name) : text} AS "value" FROM ${tableName(source)}
 WHERE ${within} AND ${identifier(column.name)} IS NOT NULL${found}
 ORDER BY 1 LIMIT ${Math.min(Math.max(Math.trunc(first), 0), maxValues)}`;
   return { sql, parameters, database: source.database };

@@ -49,6 +49,8 @@ export interface StoredPlan {
   readonly editions: readonly Piece[];
   readonly live: readonly Piece[];
   readonly complete: boolean;
+  /** It reaches into a live bucket whose beginning the stream did not see. */
+  readonly partial: boolean;
 }
 
 /** No rollup answers; `reason` says why, in words for the person who asked. */
@@ -77,14 +79,22 @@ export function planStored(
       reason: `${new Date(edge).toISOString()} is not on an edge of ${rollup.finest}, the finest grain of ${show(rollup)}`,
     };
   const cut = Math.min(Math.max(floorTo(view.coverage.until, rollup.finest), extent.from), extent.to);
-  const live = rollup.live && view.live !== null ? cover({ from: cut, to: extent.to }, [rollup.finest]) : [];
+  const isLive = rollup.live && view.live !== null;
+  if (!isLive && cut < Math.min(extent.to, view.coverage.until))
+    return {
+      kind: "unstored",
+      reason: `the ${rollup.finest} of ${show(rollup)} that begins at ${new Date(cut).toISOString()} is not yet covered to its end`,
+    };
+  const live = isLive ? cover({ from: cut, to: extent.to }, [rollup.finest]) : [];
+  const partial = isLive && cut < extent.to && view.live !== null && cut < view.live.from;
   return {
     kind: "stored",
     rollup,
     keys,
     editions: cover({ from: extent.from, to: cut }, rollup.grains.toReversed()),
     live,
-    complete: isComplete(range, { from: cut, to: extent.to }, rollup, view),
+    complete: isComplete(range, isLive, view) && !partial,
+    partial,
   };
 }
 
@@ -106,11 +116,9 @@ export function endOf(grain: StoredGrain, view: View): Instant {
   return view.newest === null ? covered : Math.max(covered, nextBucket(view.newest, grain));
 }
 
-function isComplete(range: Range, live: Range, rollup: Rollup, view: View): boolean {
-  const end =
-    rollup.live && view.live !== null ? Math.max(view.live.to, view.coverage.until) : view.coverage.until;
-  const partial = live.from < live.to && view.live !== null && live.from < view.live.from;
-  return range.from >= view.coverage.from && range.to <= end && !partial;
+function isComplete(range: Range, isLive: boolean, { coverage, live }: View): boolean {
+  const end = isLive && live !== null ? Math.max(live.to, coverage.until) : coverage.until;
+  return range.from >= coverage.from && range.to <= end;
 }
 
 /** Pieces of segments that cover the range exactly, in the largest grains that fit; the range is aligned to the finest. */

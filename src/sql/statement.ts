@@ -6,6 +6,7 @@
 import type { Aggregate } from "../model/expression.ts";
 import { aggregateId } from "../model/expression.ts";
 import type { Filter } from "../model/filter.ts";
+import { freeNames } from "../model/gold.ts";
 import type { Source } from "../model/source.ts";
 import { floorTo, formatInstant, type Grain, type Instant, nextBucket, type Range } from "../model/time.ts";
 import { aggregateSql } from "./aggregates.ts";
@@ -29,8 +30,11 @@ export interface AdHocStatement {
 
 type StatementRows = readonly (readonly (string | null)[])[];
 
-/** The number of a question; a name that no source has a column of. */
-const number = identifier("sluice_question");
+/** The column that numbers the questions, named as no column of the source. */
+function numberOf(source: Source): string {
+  const free = freeNames([...source.columns.map(({ name }) => name), source.partition.column]);
+  return identifier(free("sluice_question"));
+}
 
 export function adHocStatement(
   source: Source,
@@ -38,9 +42,10 @@ export function adHocStatement(
   aggregates: readonly Aggregate[],
 ): AdHocStatement {
   const parameters: string[] = [];
+  const number = numberOf(source);
   const numbers = questions.map((_, i) => i + 1);
   const sql = [
-    `SELECT ${number}, ${bucketSql(source, questions)},`,
+    `SELECT ${number}, ${bucketSql(source, questions, number)},`,
     `  ${aggregates.map((aggregate) => aggregateSql(source, aggregate)).join(",\n  ")}`,
     `FROM ${tableName(source)} CROSS JOIN UNNEST(ARRAY[${numbers.join(", ")}]) AS ${identifier("sluice")}(${number})`,
     `WHERE ${partitionsSql(
@@ -55,7 +60,7 @@ export function adHocStatement(
 }
 
 /** The start of a row's bucket, per question; NULL for a question over its whole range. */
-function bucketSql(source: Source, questions: readonly AdHocQuestion[]): string {
+function bucketSql(source: Source, questions: readonly AdHocQuestion[], number: string): string {
   const time = identifier(source.time.name);
   const cases = questions.flatMap(({ by }, i) =>
     by === null ? [] : [`WHEN ${i + 1} THEN date_trunc('${by.toLowerCase()}', ${time})`],

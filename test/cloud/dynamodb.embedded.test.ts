@@ -1,129 +1,19 @@
-/** What only the embedded DynamoDB can show: killed processes, clients that leave, requests no SDK would send. */
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
+/** What only the embedded DynamoDB can show: clients that leave, requests no SDK would send, how it closes. */
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import type { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
-  BatchWriteItemCommand,
   CreateTableCommand,
   DeleteTableCommand,
-  DescribeTimeToLiveCommand,
-  DynamoDBClient,
   GetItemCommand,
   ListTablesCommand,
   TransactWriteItemsCommand,
-  UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
 import * as fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startDynamoDb } from "../../cloud/local/dynamodb.ts";
 import type { DynamoDbEndpoint } from "../../cloud/local/dynamodb.ts";
-
-const clientOf = (endpoint: string): DynamoDBClient =>
-  new DynamoDBClient({
-    endpoint,
-    region: "us-east-1",
-    credentials: { accessKeyId: "local", secretAccessKey: "local" },
-    maxAttempts: 1,
-  });
-
-const createTable = (name: string): CreateTableCommand =>
-  new CreateTableCommand({
-    TableName: name,
-    BillingMode: "PAY_PER_REQUEST",
-    KeySchema: [{ AttributeName: "pk", KeyType: "HASH" }],
-    AttributeDefinitions: [{ AttributeName: "pk", AttributeType: "S" }],
-  });
-
-describe("a process that is killed", () => {
-  let folder: string;
-  const children: ChildProcess[] = [];
-
-  beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), "sluice-dynamodb-killed-"));
-  });
-  afterAll(async () => {
-    for (const child of children) child.kill("SIGKILL");
-    await rm(folder, { recursive: true });
-  });
-
-  const program = `
-    const { startDynamoDb } = await import(process.argv[1]);
-    console.log((await startDynamoDb({ folder: process.argv[2] })).endpoint);
-  `;
-
-  async function startProcess(): Promise<{ client: DynamoDBClient; kill: () => Promise<unknown> }> {
-    const module = new URL("../../cloud/local/dynamodb.ts", import.meta.url).href;
-    const child = spawn(
-      process.execPath,
-      ["--import", "tsx", "--input-type=module", "-e", program, module, folder],
-      {
-        stdio: ["ignore", "pipe", "inherit"],
-      },
-    );
-    children.push(child);
-    const [line] = (await once(child.stdout, "data")) as [Buffer];
-    const exited = once(child, "exit");
-    return { client: clientOf(line.toString().trim()), kill: () => (child.kill("SIGKILL"), exited) };
-  }
-
-  it("reopens with every answered write, its tables and their time to live", async () => {
-    const first = await startProcess();
-    await first.client.send(createTable("kept"));
-    const specification = { AttributeName: "expires", Enabled: true };
-    await first.client.send(
-      new UpdateTimeToLiveCommand({ TableName: "kept", TimeToLiveSpecification: specification }),
-    );
-    const answered: string[] = [];
-    const writing = (async () => {
-      for (let batch = 0; ; batch++) {
-        const keys = Array.from({ length: 25 }, (_, n) => `${batch}-${n}`);
-        const puts = keys.map((pk) => ({ PutRequest: { Item: { pk: { S: pk } } } }));
-        await first.client.send(new BatchWriteItemCommand({ RequestItems: { kept: puts } }));
-        answered.push(...keys);
-      }
-    })().catch(() => undefined);
-    await expect.poll(() => answered.length, { timeout: 20_000 }).toBeGreaterThan(500);
-    await first.kill();
-    await writing;
-
-    const second = await startProcess();
-    const found = await Promise.all(
-      answered.map((pk) =>
-        second.client.send(new GetItemCommand({ TableName: "kept", Key: { pk: { S: pk } } })),
-      ),
-    );
-    expect(found.filter(({ Item }) => Item === undefined)).toEqual([]);
-    const { TimeToLiveDescription } = await second.client.send(
-      new DescribeTimeToLiveCommand({ TableName: "kept" }),
-    );
-    expect(TimeToLiveDescription).toEqual({ TimeToLiveStatus: "ENABLED", AttributeName: "expires" });
-    await second.kill();
-  });
-
-  it("leaves no table half created or half deleted", async () => {
-    const { openStore } = await import("../../cloud/local/dynamodb.dynalite.ts");
-    const store = await openStore(folder);
-    await store.db.put("table~creating", { TableName: "creating", TableStatus: "CREATING" });
-    await store.db.put("table~deleting", { TableName: "deleting", TableStatus: "DELETING" });
-    await store.db.close();
-    const endpoint = await startDynamoDb({ folder });
-    const { TableNames } = await clientOf(endpoint.endpoint).send(new ListTablesCommand({}));
-    expect(TableNames).toContain("creating");
-    expect(TableNames).not.toContain("deleting");
-    await endpoint.close();
-  });
-
-  it("says so when another one has the folder open", async () => {
-    const endpoint = await startDynamoDb({ folder });
-    await expect(startDynamoDb({ folder })).rejects.toThrow(/one process at a time/);
-    await endpoint.close();
-    await (await startDynamoDb({ folder })).close();
-  });
-});
+import { onceClientOf, tableOf } from "./dynamodb.target.ts";
 
 describe("requests no SDK would send", () => {
   let endpoint: DynamoDbEndpoint;
@@ -131,8 +21,8 @@ describe("requests no SDK would send", () => {
 
   beforeAll(async () => {
     endpoint = await startDynamoDb();
-    client = clientOf(endpoint.endpoint);
-    await client.send(createTable("alive"));
+    client = onceClientOf(endpoint.endpoint);
+    await client.send(new CreateTableCommand(tableOf("alive", ["pk"])));
   });
   afterAll(async () => {
     client.destroy();
@@ -261,9 +151,9 @@ describe("requests no SDK would send", () => {
 describe("tables", () => {
   it("can be used as soon as they are created, and created as soon as they are deleted", async () => {
     const endpoint = await startDynamoDb();
-    const client = clientOf(endpoint.endpoint);
+    const client = onceClientOf(endpoint.endpoint);
     for (let round = 0; round < 20; round++) {
-      await client.send(createTable("quick"));
+      await client.send(new CreateTableCommand(tableOf("quick", ["pk"])));
       const absent = await client.send(new GetItemCommand({ TableName: "quick", Key: { pk: { S: "a" } } }));
       expect(absent.Item).toBeUndefined();
       await client.send(new DeleteTableCommand({ TableName: "quick" }));
@@ -294,7 +184,7 @@ describe("closing", () => {
       iterator.close = () => (open--, close());
       return iterator;
     };
-    await runOperation(store, "CreateTable", { ...createTable("few").input });
+    await runOperation(store, "CreateTable", { ...tableOf("few", ["pk"]) });
     await expect.poll(async () => (await store.db.get("table~few"))?.["TableStatus"]).toBe("ACTIVE");
     const request = {
       TableName: "few",

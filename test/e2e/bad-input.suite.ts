@@ -32,6 +32,17 @@ export function badInputSuite(stage: () => Stage): void {
       expect(JSON.stringify(answer)).not.toMatch(/node_modules|\.ts:\d|stack/);
     });
 
+    it("too many keys times buckets is refused before anything is read", async () => {
+      const keys = JSON.stringify(Array.from({ length: 1_000 }, (_, i) => `K${i}`));
+      stage().demo.count.reset();
+      const answer = await ask(
+        stage().demo.url,
+        `{ flightActivity(where: {origin: {in: ${keys}}}, range: {from: "2001-01-01T00:00:00Z", to: "2001-06-01T00:00:00Z"}) { series(grain: HOUR) { flights } } }`,
+      );
+      expect(answer.errors?.[0]?.extensions.code).toBe("QUERY_TOO_COMPLEX");
+      expect(stage().demo.count.of("BatchGetCommand") + stage().demo.count.of("BatchGetItemCommand")).toBe(0);
+    });
+
     it("leaves a socket and its other subscriptions running", async () => {
       const client = socket(stage().demo.url);
       const good = follow(

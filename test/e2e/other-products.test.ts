@@ -40,7 +40,9 @@ async function holds(
     const questions = Array.from({ length: perRequest }, () => randomQuestion(random, spec)).filter(
       options.only ?? (() => true),
     );
+    const t = Date.now();
     const answer = await expectTrue(world.url, world.truth, spec, questions, { adHoc: true, ...options });
+    if (process.env["LAP"]) console.error(spec.field, asked, Date.now() - t);
     questions.forEach((question, i) => expectSource(spec, question, answer, `q${i}`));
   }
 }

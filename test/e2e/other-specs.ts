@@ -61,7 +61,8 @@ export const thingActivity: Spec = {
     costs: "count(DISTINCT cost)",
     adHocRatio: over(percentile("cost", 0.9), "count(DISTINCT label)"),
     deviation: "stddev_samp(cost)",
-    counted: when("mixed AND level > 0"),
+    // an sql expression of nothing is null
+    counted: `nullif(count(*), 0) * 0 + ${when("mixed AND level > 0")}`,
   },
   columns: {
     at: ["datetime", ["2024-01-01T00:00:00Z", "2024-02-29T12:00:00Z", "2023-12-31T23:59:59.999Z"]],

@@ -126,6 +126,7 @@ function catalogueOf(product: Product): CatalogueEntry {
       newest: null,
       pages: {},
     },
+    previous: null,
     current: true,
   };
   return {
