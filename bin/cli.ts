@@ -1,11 +1,6 @@
-/** `sluice`: every command. */
+/** `sluice`: every command. Each is loaded when it is called: `--help` needs no server. */
 import { Command } from "commander";
 import { SluiceError } from "../src/model/errors.ts";
-import { runCloud } from "./commands/cloud.ts";
-import { listEditions } from "./commands/editions.ts";
-import { runRefresh } from "./commands/refresh.ts";
-import { writeSchema } from "./commands/schema.ts";
-import { runStart } from "./commands/start.ts";
 import { readEnvironment, settings } from "./environment.ts";
 
 const environment = () => readEnvironment(process.env, process.cwd());
@@ -32,33 +27,39 @@ Examples:
 program
   .command("start")
   .description("the embedded cloud, sample lake, micro-batches, refresh, replay and gateway in one")
-  .action(() => runStart(environment()));
+  .action(async () => (await import("./commands/start.ts")).runStart(environment()));
 
 program
   .command("refresh")
   .argument("[products...]", "names of products (default: all)")
   .option("--full", "compute everything anew")
   .description("bring products up to date with the lake: changed partitions only")
-  .action((products: string[], options: { full?: boolean }) => runRefresh(environment(), products, options));
+  .action(async (products: string[], options: { full?: boolean }) =>
+    (await import("./commands/refresh.ts")).runRefresh(environment(), products, options),
+  );
 
 program
   .command("editions")
   .argument("<product>", "name of a product")
   .option("--first <n>", "how many, newest first", "10")
   .description("list what has been published of a product")
-  .action((product: string, options: { first: string }) => listEditions(environment(), product, options));
+  .action(async (product: string, options: { first: string }) =>
+    (await import("./commands/editions.ts")).listEditions(environment(), product, options),
+  );
 
 program
   .command("cloud")
   .description("the embedded cloud alone")
-  .action(() => runCloud(environment()));
+  .action(async () => (await import("./commands/cloud.ts")).runCloud(environment()));
 
 program
   .command("schema")
   .option("--write [file]", "write it to a file (default schema.graphql) instead of printing it")
   .option("--check [file]", "fail when the file differs from the declarations")
   .description("the GraphQL schema of the declared products")
-  .action((options: { write?: string | true; check?: string | true }) => writeSchema(environment(), options));
+  .action(async (options: { write?: string | true; check?: string | true }) =>
+    (await import("./commands/schema.ts")).writeSchema(environment(), options),
+  );
 
 try {
   await program.parseAsync();

@@ -19,7 +19,7 @@ import {
 import type { Changes } from "./changed.ts";
 import { chunksOf } from "./chunks.ts";
 import type { RefreshDeps, RefreshOptions } from "./deps.ts";
-import { archiveFolder, partitionFolder, type PartitionFiles } from "./partitions.ts";
+import { partitionFolder, type PartitionFiles } from "./partitions.ts";
 import { runStatement, runStatements } from "./statement.ts";
 
 /** Resolves to the bytes scanned. Rejects `CONFLICT` when another refresh places the same partitions. */

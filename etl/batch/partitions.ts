@@ -8,6 +8,7 @@ import { createHash } from "node:crypto";
 import type { Lake, LakeObject } from "../../src/backends/lake.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import { partitionRange } from "../../src/model/gold.ts";
+import { archiveFolder } from "../../src/model/layout.ts";
 import type { Source } from "../../src/model/source.ts";
 import type { Range } from "../../src/model/time.ts";
 
@@ -25,9 +26,6 @@ export interface PartitionFiles {
 
 /** `database/table/`: where others write a source's files, in folders `<partition column>=<value>/`. */
 export const lakeFolder = (source: Source): string => `${source.database}/${source.table}/`;
-
-/** Where micro-batches put a source's committed files, in the same folders. */
-export const archiveFolder = (source: Source): string => `archive/${source.database}.${source.table}/`;
 
 export const partitionFolder = (source: Source, value: string): string =>
   `${source.partition.column}=${value}/`;

@@ -2,8 +2,8 @@
  * Live updates to the gateways.
  *
  * Delivery guarantee: at least once while the broadcast is up; bounded in time, so that ingestion goes on when it is
- * down. Then updates are lost, and the first one that gets through carries a gap marker: gateways re-read the live items
- * they hold.
+ * down. Then updates are lost, and the first one of the same shard that gets through carries a gap marker: feeds of
+ * events that would go on behind it end.
  */
 import type { Broadcast, LiveUpdate } from "../../src/backends/broadcast.ts";
 import type { Effects } from "./effects.ts";
@@ -21,15 +21,15 @@ export interface AnnouncerOptions {
 const maxPublishMs = 5_000;
 
 export function announcer({ broadcast, effects }: AnnouncerOptions): Announcer {
-  // the process before this one may have died with a gap still to be told
-  let gap = true;
+  // the shards without a gap; the process before this one may have died with one still to be told
+  const told = new Set<string>();
   return {
     publish: async (update) => {
       try {
-        await bounded(effects, broadcast, gap ? { ...update, gap: true } : update);
-        gap = false;
+        await bounded(effects, broadcast, told.has(update.shard) ? update : { ...update, gap: true });
+        told.add(update.shard);
       } catch (error) {
-        gap = true;
+        told.delete(update.shard);
         effects.log.warn(
           { err: error, shard: update.shard },
           "The broadcast is down; a gap marker will follow",

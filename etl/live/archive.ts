@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import type { Lake } from "../../src/backends/lake.ts";
 import { type ArchiveRecord, archiveKey } from "../../src/model/control.ts";
+import { archiveFolder } from "../../src/model/layout.ts";
 import type { Source, Stream } from "../../src/model/source.ts";
 import { partitionValue } from "../../src/sql/statement.ts";
 import { type Effects, inParallel, untilDone } from "./effects.ts";
@@ -142,13 +143,8 @@ function namesOf(source: Source, partition: string, shard: string, file: number,
   const content = createHash("sha256").update(bytes).digest("hex").slice(0, 32);
   return {
     from: `staged/${table}/${shard}-${file}-${content}.parquet`,
-    to: `${archivePrefix(source)}${source.partition.column}=${partition}/${shard}-${file}.parquet`,
+    to: `${archiveFolder(source)}${source.partition.column}=${partition}/${shard}-${file}.parquet`,
   };
-}
-
-/** Below it are the committed files of a source: `<partition column>=<value>/<shard>-<file number>.parquet`. */
-export function archivePrefix({ database, table }: Source): string {
-  return `archive/${database}.${table}/`;
 }
 
 function newest(known: ArchiveRecord["barrier"], passed: Barrier | null): ArchiveRecord["barrier"] {

@@ -7,13 +7,13 @@
 import type { LiveUpdate } from "../../src/backends/broadcast.ts";
 import type { DeadLetters } from "../../src/backends/dead-letters.ts";
 import type { StreamRecord } from "../../src/backends/event-stream.ts";
-import type { Checkpoint } from "../../src/model/control.ts";
+import { shapeId } from "../../src/model/control.ts";
 import type { Source } from "../../src/model/source.ts";
 import type { Instant } from "../../src/model/time.ts";
 import type { Announcer } from "./announce.ts";
 import type { Applier } from "./apply.ts";
 import type { Archive } from "./archive.ts";
-import { advance, type CheckpointOptions, type Position } from "./checkpoint.ts";
+import { advance, beforeAll, type CheckpointOptions, type Position, type Reached } from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
 import { groupByItem, type LiveTarget } from "./fold.ts";
 import { type Decoded, decodeRecord, type DecodedEvent } from "./wire.ts";
@@ -47,7 +47,7 @@ export async function runBatch(
   const events = decoded.flatMap((record) => record.events);
   const dead = await bury(path, shard, records, decoded);
   const items = await path.applier.apply(shard, groupByItem(path.targets, events));
-  const checkpoint = checkpointAfter(path.source, position, decoded, events);
+  const checkpoint = checkpointAfter(path, position, decoded, events);
   const barrier = decoded.flatMap((record) => record.barriers).at(-1) ?? null;
   await path.archive.add(shard, { events, through: checkpoint.sequence, barrier });
   await path.announcer.publish(updateOf(path, shard, checkpoint, items, events));
@@ -69,20 +69,18 @@ async function bury(
   return letters.length;
 }
 
-/** No event is older: what a replay says of its arrivals before the first one. */
-const beforeAll = Date.parse("0001-01-01T00:00:00Z");
-
 function checkpointAfter(
-  source: Source,
+  { source, products }: LivePath,
   position: Position,
   decoded: readonly Decoded[],
   events: readonly DecodedEvent[],
-): Checkpoint {
+): Reached {
   const arrival = decoded.findLast((record) => record.arrival !== null)?.arrival;
   return {
     sequence: decoded.at(-1)!.sequence,
     arrival: arrival ?? position?.value.arrival ?? beforeAll,
     newest: newestOf(source, position?.value.newest ?? null, events),
+    shapes: products.map(shapeId),
   };
 }
 
@@ -98,7 +96,7 @@ function newestOf(source: Source, known: Instant | null, events: readonly Decode
 function updateOf(
   { source, stream }: LivePath,
   shard: string,
-  { arrival, newest }: Checkpoint,
+  { arrival, newest }: Reached,
   items: LiveUpdate["items"],
   events: readonly DecodedEvent[],
 ): LiveUpdate {

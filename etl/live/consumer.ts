@@ -19,6 +19,7 @@ import { announcer } from "./announce.ts";
 import { liveApplier } from "./apply.ts";
 import { lakeArchive } from "./archive.ts";
 import type { LivePath } from "./batch.ts";
+import { endCheckpoint, openCheckpoints, readCheckpoints } from "./checkpoint.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
 import { liveTargets } from "./fold.ts";
 import { ensureLiveStarts } from "./live-start.ts";
@@ -53,10 +54,8 @@ export async function runConsumer(options: ConsumerOptions): Promise<void> {
   const effects = effectsOf(options, AbortSignal.any([options.signal, failed.signal]));
   const products = options.products.filter(({ source }) => source === options.source);
   try {
-    const live = products.filter(({ rollups }) => rollups.some((rollup) => rollup.live));
-    const { source, control } = options;
-    await ensureLiveStarts({ source, stream, events: options.stream, control, effects }, live);
     const path = livePath(options, stream, products, effects);
+    await ensureLiveStarts({ ...path, events: options.stream });
     await consumeShards({ path, events: options.stream, window: options.window }, failed);
   } catch (error) {
     if (!options.signal.aborted) throw error;
@@ -89,6 +88,7 @@ function livePath(
     stream,
     control,
     effects,
+    products: products.filter(({ rollups }) => rollups.some((rollup) => rollup.live)),
     targets: liveTargets(products),
     deadLetters,
     applier: liveApplier({ insights, effects }),
@@ -110,15 +110,47 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
       failed.abort();
     }
   };
-  while (!effects.signal.aborted) {
-    const shards = await untilDone(effects, "Listing shards", () => options.events.shards());
-    for (const { id } of shards.filter((shard) => isDue(shard, shards, ended)))
-      if (!running.has(id)) running.set(id, start(id));
-    const open = [...running].filter(([id]) => !ended.has(id)).map(([, end]) => end);
-    await soonest(effects, open);
+  const followShards = shardFollower(options.path);
+  try {
+    while (!effects.signal.aborted) {
+      const shards = await untilDone(effects, "Listing shards", () => options.events.shards());
+      await followShards(shards, ended);
+      for (const { id } of shards.filter((shard) => isDue(shard, shards, ended)))
+        if (!running.has(id)) running.set(id, start(id));
+      const open = [...running].filter(([id]) => !ended.has(id)).map(([, end]) => end);
+      await soonest(effects, open);
+    }
+  } finally {
+    await Promise.all(running.values());
   }
-  await Promise.all(running.values());
   if (failures.length > 0) throw failures[0];
+}
+
+/**
+ * Lets the checkpoints follow the shards: every shard has one before it is read, children are as far on as their
+ * parents, and a parent has ended once its children have theirs.
+ */
+function shardFollower(path: LivePath) {
+  const opened = new Set<string>();
+  const left = new Set<string>();
+  return async (shards: readonly Shard[], ended: ReadonlySet<string>): Promise<void> => {
+    const first = opened.size === 0;
+    const isParent = (id: string): boolean => shards.some(({ parents }) => parents.includes(id));
+    const over = [...ended].filter((id) => !left.has(id) && isParent(id));
+    const isNew = ({ id, parents }: Shard) => !opened.has(id) || parents.some((each) => over.includes(each));
+    await openCheckpoints(path, shards.filter(isNew));
+    for (const { id } of shards) opened.add(id);
+    for (const id of first ? [...over, ...(await removedFrom(path, shards))] : over) {
+      await endCheckpoint(path, id);
+      left.add(id);
+    }
+  };
+}
+
+/** Shards with a checkpoint that retention has taken out of the stream. */
+async function removedFrom(path: LivePath, shards: readonly Shard[]): Promise<string[]> {
+  const checkpoints = await readCheckpoints(path);
+  return checkpoints.map(({ sk }) => sk).filter((sk) => !shards.some(({ id }) => id === sk));
 }
 
 /** A parent that retention has removed from the stream has nothing left to say. */

@@ -1,57 +1,97 @@
 /**
- * Since when the live items of a product see every event, written once per shape when its micro-batches first run.
+ * Since when the live items of a product see every event: decided when its micro-batches first run, and moved on when
+ * events were consumed without them, by a deployment of another shape in between.
  *
- * Delivery guarantee: decided before the first batch is applied and never changed.
+ * Delivery guarantee: decided before the first batch under the shape is applied; no checkpoint names the shape
+ * before. A crash between the two moves it again, no further than the checkpoints have come.
  */
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import type { EventStream, StreamRecord } from "../../src/backends/event-stream.ts";
 import {
-  type Checkpoint,
-  checkpointKey,
   clockKey,
   type LiveStart,
   liveStartKey,
+  missedUntil,
+  shapeId,
 } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
-import type { Source, Stream } from "../../src/model/source.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { type Effects, untilDone } from "./effects.ts";
+import { type CheckpointOptions, readCheckpoints, readPosition, writeCheckpoint } from "./checkpoint.ts";
+import type { Position } from "./checkpoint.ts";
+import { untilDone } from "./effects.ts";
 import type { ReplayClock } from "./replay-clock.ts";
 
-export interface LiveStartOptions {
-  readonly source: Source;
-  readonly stream: Stream;
+export interface LiveStartOptions extends CheckpointOptions {
   readonly events: EventStream;
-  readonly control: ControlStore;
-  readonly effects: Effects;
 }
 
 const clockPollMs = 200;
 
-/** Writes the missing starts. On a replay stream it waits for the replay's clock; returns without one on abort. */
-export async function ensureLiveStarts(
-  options: LiveStartOptions,
-  products: readonly Product[],
-): Promise<void> {
-  for (const product of products) {
-    const key = liveStartKey(product);
-    if ((await get<LiveStart>(options, key)) !== null) continue;
-    const from = await startOf(options);
-    if (from === null) return;
-    await untilDone(options.effects, "Writing the live start", () =>
-      options.control.put(key, { from } satisfies LiveStart, null),
-    );
-    options.effects.log.info({ product: product.name, from: new Date(from).toISOString() }, "live from");
+/**
+ * Moves the starts of shapes behind the checkpoints that do not name them; then these do. On a replay stream it waits
+ * for the replay's clock; returns without a start on abort.
+ */
+export async function ensureLiveStarts(options: LiveStartOptions): Promise<void> {
+  for (;;) {
+    const checkpoints = await readCheckpoints(options);
+    for (const product of options.products) {
+      const missed = checkpoints.flatMap(({ value }) => missedUntil(value, product) ?? []);
+      if (!(await moveLiveStart(options, product, missed))) return;
+    }
+    const named = await Promise.all(checkpoints.map((each) => nameShapes(options, each.sk, each)));
+    if (named.every(Boolean)) return;
   }
 }
 
-/** A shape that appears in the middle has missed what is behind the checkpoints; the first one sees it all. */
-async function startOf(options: LiveStartOptions): Promise<Instant | null> {
-  const { pk } = checkpointKey(options.stream, "");
-  const checkpoints = await untilDone(options.effects, "Reading checkpoints", () =>
-    options.control.list<Checkpoint>(pk),
-  );
-  if (checkpoints.length > 0) return Math.max(...checkpoints.map(({ value }) => value.arrival));
+/** Where to go on in a shard. A consumer of other shapes may have gone on in it since the starts were decided. */
+export async function enterShard(options: LiveStartOptions, shard: string): Promise<Position> {
+  for (;;) {
+    const position = await readPosition(options, shard);
+    if (position === null || !isMissing(options, position) || options.effects.signal.aborted) return position;
+    await ensureLiveStarts(options);
+  }
+}
+
+/** Resolves to false when asked to stop before a start is known. */
+async function moveLiveStart(
+  options: LiveStartOptions,
+  product: Product,
+  missed: readonly Instant[],
+): Promise<boolean> {
+  const key = liveStartKey(product);
+  for (;;) {
+    const known = await get<LiveStart>(options, key);
+    const last = known?.value.from ?? null;
+    if (last !== null && missed.every((at) => at <= last)) return true;
+    const from = missed.length === 0 ? await startOf(options) : Math.max(...missed, last ?? missed[0]!);
+    if (from === null) return false;
+    const written = await untilDone(options.effects, "Writing the live start", () =>
+      options.control.put(key, { from } satisfies LiveStart, known?.revision ?? null),
+    );
+    // another consumer was first, or this very write was and its answer was lost: look again
+    if (written === null) continue;
+    options.effects.log.info({ product: product.name, from: new Date(from).toISOString() }, "live from");
+    return true;
+  }
+}
+
+/** Resolves to false when the checkpoint has moved on without the shapes. */
+async function nameShapes(
+  options: LiveStartOptions,
+  shard: string,
+  known: NonNullable<Position>,
+): Promise<boolean> {
+  if (!isMissing(options, known)) return true;
+  const shapes = [...new Set([...(known.value.shapes ?? []), ...options.products.map(shapeId)])];
+  return (await writeCheckpoint(options, shard, { ...known.value, shapes }, known)) !== null;
+}
+
+function isMissing({ products }: LiveStartOptions, { value }: NonNullable<Position>): boolean {
+  return products.some((product) => missedUntil(value, product) !== null);
+}
+
+/** The first shape of a stream sees it all. */
+function startOf(options: LiveStartOptions): Promise<Instant | null> {
   return options.stream.replay ? replayStart(options) : streamStart(options);
 }
 

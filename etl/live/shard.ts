@@ -6,8 +6,9 @@
 import type { EventStream, Fetched, StreamRecord } from "../../src/backends/event-stream.ts";
 import type { Instant } from "../../src/model/time.ts";
 import { type LivePath, runBatch } from "./batch.ts";
-import { type Position, readPosition } from "./checkpoint.ts";
+import type { Position } from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
+import { enterShard } from "./live-start.ts";
 
 /** A window closes when it is so old, holds so many records or so many bytes, whichever comes first. */
 export interface WindowLimits {
@@ -26,10 +27,10 @@ const pollMs = 200; // Kinesis: five GetRecords a second and shard
 
 /** Resolves to true at the end of a closed shard, to false when asked to stop; then the open window is left to the next start. */
 export async function consumeShard(options: ShardOptions, shard: string): Promise<boolean> {
-  const { path, window: limits } = options;
+  const { path, events, window: limits } = options;
   const { signal, clock, wait } = path.effects;
   await path.archive.recover(shard);
-  let position = await readPosition(path, shard);
+  let position = await enterShard({ ...path, events }, shard);
   const reader = shardReader(options, shard, position?.value.sequence ?? null);
   let window = emptyWindow(clock());
   while (!signal.aborted) {

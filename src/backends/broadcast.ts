@@ -3,6 +3,7 @@
  * reader what it has seen.
  */
 import type { ItemKey } from "../model/layout.ts";
+import type { Positions } from "../model/position.ts";
 import type { Instant } from "../model/time.ts";
 import type { Event } from "../model/values.ts";
 
@@ -22,7 +23,10 @@ export interface LiveUpdate {
   readonly newest: Instant | null;
   readonly items: readonly LiveChange[];
   readonly events: readonly PositionedEvent[];
-  /** Updates before this one may be lost: whoever holds live items of the stream reads them again. */
+  /**
+   * Updates of this shard since the last one told may be lost. The first update of a consumer says so too, since the
+   * process before it may have died with a gap still to be told.
+   */
   readonly gap?: true;
 }
 
@@ -43,11 +47,16 @@ export interface PositionedEvent {
 
 export interface Broadcast {
   publish(message: Broadcasted): Promise<void>;
-  /**
-   * Calls `listener` for every message published from now on, in order; with `since`, first for the retained messages
-   * after that offset. Returns the unsubscribe function.
-   */
-  subscribe(listener: (message: Broadcasted, offset: number) => void): () => void;
-  /** The retained live updates of a stream, oldest first, and whether older ones have been dropped. */
-  retained(stream: string): { readonly updates: readonly LiveUpdate[]; readonly complete: boolean };
+  /** Calls `listener` for every message published from now on, in order. Returns the unsubscribe function. */
+  subscribe(listener: (message: Broadcasted) => void): () => void;
+  retained(stream: string): Retained;
+}
+
+/** The live updates of a stream that are still there: the newest, oldest first. The oldest ones go first. */
+export interface Retained {
+  /** The offset of the first one in the stream, counted from 0; while none is retained, of the next one published. */
+  readonly first: number;
+  readonly updates: readonly LiveUpdate[];
+  /** Where each shard stood when what came before `first` had passed. */
+  readonly dropped: Readonly<Positions>;
 }

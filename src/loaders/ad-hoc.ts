@@ -46,33 +46,35 @@ export interface AdHocLimits {
   readonly waitMs: number;
 }
 
-/** The asks by source, and by what one statement holds. */
-function statementsOf(asks: readonly AdHocAsk[]): AdHocAsk[][] {
-  const groups: AdHocAsk[][] = [];
+/** Asks that one statement answers: by question, of which fields of one object and buckets of one series share one. */
+interface Group {
+  readonly source: Source;
+  readonly questions: Map<string, AdHocQuestion>;
+  readonly asks: (readonly [ask: AdHocAsk, question: string])[];
+}
+
+/** The asks by source, and by what one statement holds. A long series asks tens of thousands of times. */
+function statementsOf(asks: readonly AdHocAsk[]): Group[] {
+  const groups: Group[] = [];
   for (const ask of asks) {
-    const open = groups.find(
-      (group) => group[0]!.source === ask.source && questionsOf(group).size < maxQuestions,
-    );
-    if (open === undefined) groups.push([ask]);
-    else open.push(ask);
+    const id = JSON.stringify(ask.question);
+    const own = groups.filter(({ source }) => source === ask.source);
+    let group = own.find(({ questions }) => questions.has(id) || questions.size < maxQuestions);
+    if (group === undefined) groups.push((group = { source: ask.source, questions: new Map(), asks: [] }));
+    group.questions.set(id, ask.question);
+    group.asks.push([ask, id]);
   }
   return groups;
 }
 
-/** The distinct questions of some asks: fields of one object ask the same. */
-function questionsOf(asks: readonly AdHocAsk[]): Map<string, AdHocQuestion> {
-  return new Map(asks.map(({ question }) => [JSON.stringify(question), question]));
-}
-
 async function answer(
   warehouse: Warehouse,
-  asks: readonly AdHocAsk[],
+  { source, questions, asks }: Group,
   limits: AdHocLimits,
   answers: Map<AdHocAsk, AdHocAnswer | Error>,
 ): Promise<void> {
-  const { source } = asks[0]!;
-  const questions = questionsOf(asks);
-  const aggregates = new Map(asks.flatMap((ask) => ask.aggregates.map((each) => [aggregateId(each), each])));
+  const distinct = new Set(asks.flatMap(([ask]) => ask.aggregates));
+  const aggregates = new Map([...distinct].map((each) => [aggregateId(each), each]));
   try {
     const statement = adHocStatement(source, [...questions.values()], [...aggregates.values()]);
     const { signal, waitMs } = limits;
@@ -82,11 +84,11 @@ async function answer(
     );
     const read = statement.read(result.rows);
     const position = new Map([...questions.keys()].map((id, i) => [id, i]));
-    for (const ask of asks) {
-      const buckets = read[position.get(JSON.stringify(ask.question))!]!;
+    for (const [ask, id] of asks) {
+      const buckets = read[position.get(id)!]!;
       answers.set(ask, { buckets, queryId: result.queryId, bytesScanned: result.bytesScanned });
     }
   } catch (error) {
-    for (const ask of asks) answers.set(ask, error instanceof Error ? error : new Error(String(error)));
+    for (const [ask] of asks) answers.set(ask, error instanceof Error ? error : new Error(String(error)));
   }
 }

@@ -113,11 +113,34 @@ export const archiveKey = (stream: Stream, shard: string): ItemKey => ({
 
 /** Where a consumer goes on in a shard, and what has been applied of it. */
 export interface Checkpoint {
-  readonly sequence: string;
-  /** Arrival of the last record: events that arrive later are later than `arrival - lateness`. */
+  /** The last record read; null while none was. */
+  readonly sequence: string | null;
+  /**
+   * Arrival of that record, before it of the parents' records: events that arrive later are later than
+   * `arrival - lateness`.
+   */
   readonly arrival: Instant;
   /** The time of the newest event applied; null when none was. */
   readonly newest: Instant | null;
+  /** The shapes (`shapeId`) that have missed nothing of it since their live start. Old checkpoints name none. */
+  readonly shapes?: readonly string[];
+  /** The shard is closed and read to its end: nothing more comes in it. */
+  readonly ended?: true;
+}
+
+/** How checkpoints name what they were applied for. */
+export const shapeId = (product: Product): string => `${product.name}#${product.shape}`;
+
+/**
+ * From when on a shape that missed what is behind a checkpoint sees every event: all that were applied are older.
+ * Null when it missed nothing.
+ */
+export function missedUntil(
+  { sequence, arrival, newest, shapes = [] }: Checkpoint,
+  product: Product,
+): Instant | null {
+  if (sequence === null || shapes.includes(shapeId(product))) return null;
+  return newest === null ? arrival : Math.max(arrival, newest + 1);
 }
 
 export const checkpointKey = (stream: Stream, shard: string): ItemKey => ({
@@ -125,7 +148,10 @@ export const checkpointKey = (stream: Stream, shard: string): ItemKey => ({
   sk: shard,
 });
 
-/** Since when the live items of a shape see every event: an earlier bucket is partial. */
+/**
+ * Since when the live items of a shape see every event: an earlier bucket is partial. It moves on when the shape comes
+ * back after another one. To be read after the checkpoints: one that names the shape is younger than the move.
+ */
 export interface LiveStart {
   readonly from: Instant;
 }

@@ -7,6 +7,7 @@ import type { Component } from "./expression.ts";
 import { mergeState, type State } from "./fold.ts";
 import type { Product, Rollup } from "./product.ts";
 import { assertWithin, type Scope } from "./scope.ts";
+import type { Source } from "./source.ts";
 import type { StoredGrain } from "./time.ts";
 import type { Value } from "./values.ts";
 
@@ -18,6 +19,14 @@ export interface ItemKey {
 /** A key as one string, to index items by. No key holds a line break: `keyText` writes it as `\n`. */
 export function itemId(key: ItemKey): string {
   return `${key.pk}\n${key.sk}`;
+}
+
+/**
+ * The folder in the lake for what micro-batches have committed of a source:
+ * `<partition column>=<value>/<shard>-<file number>.parquet`.
+ */
+export function archiveFolder({ database, table }: Source): string {
+  return `archive/${database}.${table}/`;
 }
 
 /** Values of a rollup's dimensions, in the rollup's order. */
@@ -77,7 +86,14 @@ export function packBuckets(buckets: ReadonlyMap<number, State>, components: num
   const columns = Array.from({ length: components }, (_, component) =>
     indexes.map((index) => buckets.get(index)![component] ?? null),
   );
-  return JSON.stringify([indexes, ...columns]);
+  return `[${[indexes, ...columns].map((values) => `[${values.map(numberText).join(",")}]`).join(",")}]`;
+}
+
+/** JSON would write an overflown sum as null, which reads as nothing; 1e999 reads as infinity, which no answer can hold. */
+function numberText(value: number | null): string {
+  if (value === null) return "null";
+  if (Number.isFinite(value)) return JSON.stringify(value);
+  return value < 0 ? "-1e999" : "1e999";
 }
 
 /** `columns[0]` holds bucket indexes, ascending; `columns[1 + component]` the values. */

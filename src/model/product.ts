@@ -260,7 +260,7 @@ function shapeOf(source: Source, components: readonly Component[], rollups: read
     time: source.time.name,
     columns: source.columns.map((column) => [column.property, column.name, column.type]),
     components: components.map((component) => component.id),
-    rollups: rollups.map((each) => [each.name, each.grains]),
+    rollups: rollups.map((each) => [each.name, each.grains, each.live]),
   };
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 8);
 }

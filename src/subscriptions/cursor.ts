@@ -1,14 +1,12 @@
 /** A feed's cursor: the position of every shard, opaque to clients and signed, so that it need not be stored. */
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { UserInputError } from "../model/errors.ts";
-
-/** Where an event stands in its shard: its record's sortable sequence number and its index in the record. */
-export type Position = readonly [sequence: string, index: number];
+import type { Positions } from "../model/position.ts";
 
 export interface Cursor {
   readonly stream: string;
-  /** The last event sent, or left out by the filter, of every shard. */
-  readonly positions: Readonly<Record<string, Position>>;
+  /** The last event sent, left out by the filter or from before the feed, of every shard. */
+  readonly positions: Readonly<Positions>;
   /** The shard that moved last: while its position is retained, so is all that followed. */
   readonly last: string;
 }
@@ -44,10 +42,4 @@ function foreign(arrived: string): UserInputError {
   return new UserInputError(
     `A feed goes on after the cursor of one of its own pages, unchanged. ${arrived} Leave after out to start from now.`,
   );
-}
-
-/** Order within one shard. */
-export function comparePositions(a: Position, b: Position): number {
-  if (a[0] !== b[0]) return a[0] < b[0] ? -1 : 1;
-  return a[1] - b[1];
 }

@@ -1,15 +1,17 @@
 /**
  * The events of a source in pages. Delivery: every event once per position and in order per shard, from the start or the
- * cursor on; a consumer that falls behind what the broadcast retains is told `CURSOR_EXPIRED`, never skipped ahead.
+ * cursor on; a consumer that falls behind what the broadcast retains, or behind a gap in it, is told `CURSOR_EXPIRED`,
+ * never skipped ahead. In a shard that the broadcast has not told of yet, a feed starts with the first update.
  */
 import type { Broadcast, LiveUpdate, PositionedEvent } from "../backends/broadcast.ts";
 import { SluiceError } from "../model/errors.ts";
 import { type Filter, matcher } from "../model/filter.ts";
+import { advance, comparePositions, moveOver, type Position, type Positions } from "../model/position.ts";
 import { plainSequence } from "../model/sequence.ts";
 import type { Source, Stream } from "../model/source.ts";
 import type { Event } from "../model/values.ts";
 import type { FeedPage } from "../schema/context.ts";
-import { comparePositions, type Cursors, type Position } from "./cursor.ts";
+import type { Cursors } from "./cursor.ts";
 import { following } from "./following.ts";
 
 const pageSize = 100; // events
@@ -19,11 +21,12 @@ export interface FeedWorkings {
   readonly cursors: Cursors;
 }
 
-/** How far a feed has come: the last event of every shard, and the update that it was in. */
+/** How far a feed has come. */
 interface Progress {
-  readonly positions: Record<string, Position>;
-  /** What follows it in the broadcast is unseen; null before the first update. */
-  anchor: LiveUpdate | null;
+  /** The last event of every shard. */
+  readonly positions: Positions;
+  /** The offset of the first update that is unseen. */
+  next: number;
 }
 
 /** Rejects `BAD_USER_INPUT` for a foreign cursor, `CURSOR_EXPIRED` for one that is no longer retained. */
@@ -35,7 +38,7 @@ export function eventFeed(
 ): AsyncIterable<FeedPage> {
   const stream = streamOf(source);
   const matches = matcher(where);
-  return following(async function* (change, stopped) {
+  return following(async function* (change, ended) {
     // the window that the broadcast retains is the feed's queue: a slow consumer costs no memory of its own
     const unsubscribe = broadcast.subscribe((message) => {
       if (message.kind === "live" && message.stream === stream.name) change.raise();
@@ -43,12 +46,10 @@ export function eventFeed(
     try {
       const progress =
         after === null ? fromNow(broadcast, stream) : resume(broadcast, stream, cursors, after);
-      while (!stopped()) {
-        for (const update of unseen(broadcast, stream, progress)) {
-          progress.anchor = update;
+      while (!ended.aborted) {
+        for (const update of unseen(broadcast, stream, progress))
           for (const events of pages(update, progress.positions, matches))
             yield { cursor: cursorAt(cursors, stream, progress, update.shard), events };
-        }
         await change.taken();
       }
     } finally {
@@ -63,19 +64,29 @@ function streamOf(source: Source): Stream {
 }
 
 function fromNow(broadcast: Broadcast, stream: Stream): Progress {
-  const updates = retainedUpdates(broadcast, stream);
-  const positions: Record<string, Position> = {};
-  for (const update of updates) advance(positions, update.shard, lastPosition(update));
-  return { positions, anchor: updates.at(-1) ?? null };
+  const { first, updates, dropped } = broadcast.retained(stream.name);
+  const positions: Positions = { ...dropped };
+  for (const update of updates) moveOver(positions, update);
+  return { positions, next: first + updates.length };
 }
 
 function resume(broadcast: Broadcast, stream: Stream, cursors: Cursors, after: string): Progress {
   const { positions, last } = cursors.verify(after, stream.name);
-  const position = positions[last]!;
-  const updates = retainedUpdates(broadcast, stream);
-  const anchor = updates.find((update) => update.shard === last && holds(update, position));
-  if (anchor === undefined) throw expired();
-  return { positions: { ...positions }, anchor };
+  const { first, updates, dropped } = broadcast.retained(stream.name);
+  // its update may have been sent in part
+  const place = updates.findIndex((update) => update.shard === last && holds(update, positions[last]!));
+  if (place < 0 && !endsWith(dropped, positions, last)) throw expired();
+  return { positions: { ...positions }, next: first + Math.max(place, 0) };
+}
+
+/** Whether what was dropped ended with the cursor's update, and nothing dropped is unseen. */
+function endsWith(dropped: Readonly<Positions>, seen: Readonly<Positions>, last: string): boolean {
+  const end = dropped[last];
+  if (end === undefined || comparePositions(end, seen[last]!) !== 0) return false;
+  return Object.entries(dropped).every(([shard, position]) => {
+    const at = seen[shard];
+    return at !== undefined && comparePositions(position, at) <= 0;
+  });
 }
 
 function expired(): SluiceError {
@@ -85,36 +96,32 @@ function expired(): SluiceError {
   );
 }
 
-/** Updates without events say nothing to a feed. */
-function retainedUpdates(broadcast: Broadcast, stream: Stream): readonly LiveUpdate[] {
-  return broadcast.retained(stream.name).updates.filter((update) => update.events.length > 0);
-}
-
-/**
- * From the anchor on, which may have been sent in part. Throws `CURSOR_EXPIRED` when it has been dropped, and where the
- * broadcast says that updates may be lost.
- */
-function* unseen(broadcast: Broadcast, stream: Stream, { anchor }: Progress): Generator<LiveUpdate> {
-  const { updates, complete } = broadcast.retained(stream.name);
-  const at = anchor === null ? 0 : updates.findLastIndex((update) => sameUpdate(update, anchor));
-  if (at < 0 || (anchor === null && !complete)) throw expired();
-  for (const [i, update] of updates.slice(at).entries()) {
-    // what was lost before the first one was lost before the feed began
-    if (update.gap === true && i > 0) throw expired();
-    if (update.events.length > 0) yield update;
+/** Throws `CURSOR_EXPIRED` when the next update has been dropped, and where the broadcast says that some may be lost. */
+function* unseen(broadcast: Broadcast, stream: Stream, progress: Progress): Generator<LiveUpdate> {
+  const { first, updates } = broadcast.retained(stream.name);
+  if (progress.next < first) throw expired();
+  for (const update of updates.slice(progress.next - first)) {
+    if (missesEvents(update, progress.positions)) throw expired();
+    progress.next += 1;
+    yield update;
   }
 }
 
-function sameUpdate(a: LiveUpdate, b: LiveUpdate): boolean {
-  if (a === b) return true;
-  if (a.shard !== b.shard || a.events.length !== b.events.length) return false;
-  return comparePositions(lastPosition(a), lastPosition(b)) === 0;
+/**
+ * A gap loses what came between the shard's position and the update: nothing where the feed has no position to go on
+ * from, and nothing where the update begins at or before it.
+ */
+function missesEvents({ shard, events, gap }: LiveUpdate, positions: Readonly<Positions>): boolean {
+  const at = positions[shard];
+  if (gap !== true || at === undefined) return false;
+  const begin = events[0];
+  return begin === undefined || comparePositions(positionOf(begin), at) > 0;
 }
 
 /** Pages of the update's events that are behind the shard's position and match; moves the position along. */
 function* pages(
   { shard, events }: LiveUpdate,
-  positions: Record<string, Position>,
+  positions: Positions,
   matches: (event: Event) => boolean,
 ): Generator<FeedPage["events"]> {
   let page: { id: string; event: Event }[] = [];
@@ -128,24 +135,16 @@ function* pages(
   if (page.length > 0) yield page;
 }
 
-/** Moves a shard's position forward; false, and nothing moved, when it has been there. */
-function advance(positions: Record<string, Position>, shard: string, to: Position): boolean {
-  const at = positions[shard];
-  if (at !== undefined && comparePositions(to, at) <= 0) return false;
-  positions[shard] = to;
-  return true;
-}
-
 function cursorAt(cursors: Cursors, stream: Stream, { positions }: Progress, last: string): string {
   return cursors.sign({ stream: stream.name, positions, last });
 }
 
-function holds(update: LiveUpdate, position: Position): boolean {
-  const first = positionOf(update.events[0]!);
-  return comparePositions(first, position) <= 0 && comparePositions(position, lastPosition(update)) <= 0;
+function holds({ events }: LiveUpdate, position: Position): boolean {
+  const [begin, end] = [events[0], events.at(-1)];
+  if (begin === undefined || end === undefined) return false;
+  return comparePositions(positionOf(begin), position) <= 0 && comparePositions(position, positionOf(end)) <= 0;
 }
 
-const lastPosition = (update: LiveUpdate): Position => positionOf(update.events.at(-1)!);
 const positionOf = ({ sequence, index }: PositionedEvent): Position => [sequence, index];
 const eventId = (shard: string, { sequence, index }: PositionedEvent): string =>
   `${shard}:${plainSequence(sequence)}:${index}`;

@@ -24,16 +24,16 @@ export function latch(): Latch {
 
 /**
  * Runs a generator that follows changes. `return()` of a sleeping async generator waits until it wakes, so it is woken:
- * `change` is raised and `stopped()` says why.
+ * `change` is raised and `ended` says why.
  */
 export function following<T>(
-  run: (change: Latch, stopped: () => boolean) => AsyncGenerator<T, void, undefined>,
+  run: (change: Latch, ended: AbortSignal) => AsyncGenerator<T, void, undefined>,
 ): AsyncGenerator<T, void, undefined> {
   const change = latch();
-  let ended = false;
-  const inner = run(change, () => ended);
+  const ended = new AbortController();
+  const inner = run(change, ended.signal);
   const stop = () => {
-    ended = true;
+    ended.abort();
     change.raise();
   };
   const outer = {

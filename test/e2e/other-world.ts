@@ -36,14 +36,13 @@ export const pulseLakeEnds = 3;
 
 export async function startWorld(): Promise<World> {
   const products = declaredProducts().filter(({ target }) => otherProducts.includes(target));
-  const t0 = Date.now(); const lap = (x: string) => process.env["LAP"] && console.error(x, Date.now() - t0);
+  const t0 = Date.now();
+  const lap = (x: string) => process.env["LAP"] && console.error(x, Date.now() - t0);
   const data = join(folder, "data");
   const cloud = await startCloud(data);
   const truth = await openTruth();
   await writeLakes(truth, lakeFolder(data));
-  lap("lakes");
   for (const sample of samplesOf(products)) await buildSampleLake(sample, lakeFolder(data));
-  lap("samples");
   const clients = localClients(cloud.endpoints);
   await provision(clients, products);
   const stores = backends(clients);
@@ -55,7 +54,7 @@ export async function startWorld(): Promise<World> {
   const live = runMicroBatches(products, stores, { broadcast, windowMs: 250, log, signal });
   const named = (name: string) => products.find((product) => product.name === name)!;
   const refresh = (name: string) => refreshProduct(named(name), stores, { progress: () => {} });
-  for (const { name } of products) { await refresh(name); lap(name); }
+  for (const { name } of products) await refresh(name);
   const settings = { host: "127.0.0.1", port: 0, adHocWaitMs: 60_000, cursorSecret: null, log };
   const gateway = await openGateway(products, stores, broadcast, settings);
   return {
