@@ -54,8 +54,8 @@ export async function openGateway(
     host,
     port,
     log,
-    newSession: (scope) => openSession(shared, { scope, adHocWaitMs }),
-    live: liveFeeds({ broadcast, cursorSecret }),
+    newSession: (scope, signal) => openSession(shared, { scope, adHocWaitMs, signal }),
+    live: liveFeeds({ broadcast, cursorSecret, retryMs: () => 500 + 1_000 * Math.random() }),
     ready: async () =>
       (await Promise.all(products.map((product) => manifests.current(product)))).every(
         (each) => each !== null,

@@ -5,6 +5,7 @@
  * Delivery guarantee: a query sees a partition before or after its archived files, never half of it or both: compacted
  * locations are written once and switched to by one ALTER. A crash between is repaired by the next refresh.
  */
+import { archiveFolder } from "../../src/model/layout.ts";
 import type { Source } from "../../src/model/source.ts";
 import { addPartsSql } from "../../src/sql/catalogue.ts";
 import { compactSql, maxUnloadPartitions } from "../../src/sql/unload.ts";

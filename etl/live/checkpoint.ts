@@ -7,7 +7,7 @@
  */
 import type { ControlStore, Versioned } from "../../src/backends/control-store.ts";
 import type { Shard } from "../../src/backends/event-stream.ts";
-import { type Checkpoint, checkpointKey } from "../../src/model/control.ts";
+import { type Checkpoint, checkpointKey, shapeId } from "../../src/model/control.ts";
 import type { ItemKey } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import type { Stream } from "../../src/model/source.ts";
@@ -92,7 +92,8 @@ async function openCheckpoint(options: CheckpointOptions, { id, parents }: Shard
     if (stored !== null && stored.value.sequence !== null) return;
     const arrival = await inheritedArrival(options, parents);
     if (stored !== null && stored.value.arrival >= arrival) return;
-    const opened = { ...stored?.value, sequence: null, arrival, newest: null };
+    const shapes = options.products.map(shapeId);
+    const opened = { ...stored?.value, sequence: null, arrival, newest: null, shapes };
     if ((await writeCheckpoint(options, id, opened, stored)) !== null) return;
   }
 }

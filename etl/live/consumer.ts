@@ -134,7 +134,7 @@ function shardFollower(path: LivePath) {
   const opened = new Set<string>();
   const left = new Set<string>();
   return async (shards: readonly Shard[], ended: ReadonlySet<string>): Promise<void> => {
-    const first = opened.size === 0;
+    const first = opened.size === 0 && shards.length > 0;
     const isParent = (id: string): boolean => shards.some(({ parents }) => parents.includes(id));
     const over = [...ended].filter((id) => !left.has(id) && isParent(id));
     const isNew = ({ id, parents }: Shard) => !opened.has(id) || parents.some((each) => over.includes(each));

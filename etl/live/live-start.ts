@@ -7,17 +7,16 @@
  */
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import type { EventStream, StreamRecord } from "../../src/backends/event-stream.ts";
-import {
-  clockKey,
-  type LiveStart,
-  liveStartKey,
-  missedUntil,
-  shapeId,
-} from "../../src/model/control.ts";
+import { clockKey, type LiveStart, liveStartKey, missedUntil, shapeId } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { type CheckpointOptions, readCheckpoints, readPosition, writeCheckpoint } from "./checkpoint.ts";
-import type { Position } from "./checkpoint.ts";
+import {
+  type CheckpointOptions,
+  type Position,
+  readCheckpoints,
+  readPosition,
+  writeCheckpoint,
+} from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
 import type { ReplayClock } from "./replay-clock.ts";
 

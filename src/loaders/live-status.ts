@@ -1,21 +1,28 @@
 /**
- * How far the micro-batches of each stream have come: read from their checkpoints at most every `maxAgeMs`, and kept
- * ahead of that by what the broadcast says.
+ * How far the micro-batches of each stream have come: read from their checkpoints and live starts at most every
+ * `maxAgeMs`, and kept ahead of that by what the broadcast says.
  */
 import type { ControlStore } from "../backends/control-store.ts";
 import type { LiveUpdate } from "../backends/broadcast.ts";
-import { type Checkpoint, checkpointKey, type LiveStart, liveStartKey } from "../model/control.ts";
+import {
+  type Checkpoint,
+  checkpointKey,
+  type LiveStart,
+  liveStartKey,
+  missedUntil,
+} from "../model/control.ts";
+import { itemId } from "../model/layout.ts";
 import type { Product } from "../model/product.ts";
 import type { Stream } from "../model/source.ts";
 import type { Instant } from "../model/time.ts";
 import type { LiveView } from "../sql/plan.ts";
 
-type Progress = Pick<Checkpoint, "arrival" | "newest">;
-
 interface StreamStatus {
   readAt: Instant;
   reading: Promise<void>;
-  readonly shards: Map<string, Progress>;
+  readonly shards: Map<string, Checkpoint>;
+  /** Live starts by key, read after the checkpoints. */
+  readonly starts: Map<string, Promise<Instant | null>>;
 }
 
 const defaultMaxAgeMs = 1_000;
@@ -25,7 +32,6 @@ export class LiveStatus {
   readonly #clock: () => Instant;
   readonly #maxAgeMs: number;
   readonly #streams = new Map<string, StreamStatus>();
-  readonly #starts = new Map<string, Instant>();
 
   constructor(options: { control: ControlStore; clock: () => Instant; maxAgeMs?: number }) {
     this.#control = options.control;
@@ -35,34 +41,45 @@ export class LiveStatus {
 
   /** Takes in what a micro-batch has just announced; to be called before subscribers are told. */
   observe(update: LiveUpdate): void {
-    this.#advance(this.#status(update.stream), update.shard, update);
+    const status = this.#status(update.stream);
+    const { shard, arrival, newest } = update;
+    const known = status.shards.get(shard);
+    // something was read of the shard: which sequence number it has come to does not matter here
+    const sequence = known?.sequence ?? "";
+    this.#advance(status, shard, { ...known, sequence, arrival, newest });
   }
 
   /** What has been applied for a product, or null while nothing has. */
   async view(product: Product): Promise<{ live: LiveView; newest: Instant | null } | null> {
     const { stream } = product.source;
     if (stream === null) return null;
-    const [from, status] = await Promise.all([this.#start(product), this.#read(stream)]);
+    const status = await this.#read(stream);
+    // as they are before the start is read: a checkpoint that names a shape is younger than the move of its start
     const shards = [...status.shards.values()];
-    if (from === null || shards.length === 0) return null;
-    const newest = shards.flatMap((shard) => (shard.newest === null ? [] : [shard.newest]));
+    const from = await this.#start(status, product);
+    if (from === null || shards.every(({ sequence }) => sequence === null)) return null;
+    const open = shards.filter(({ ended }) => ended !== true);
+    const arrivals = (open.length > 0 ? open : shards).map(({ arrival }) => arrival);
+    const newest = shards.flatMap((shard) => shard.newest ?? []);
     return {
       live: {
-        from,
-        to: Math.min(...shards.map((shard) => shard.arrival)) - stream.latenessMs - stream.skewMs,
+        from: Math.max(from, ...shards.flatMap((shard) => missedUntil(shard, product) ?? [])),
+        to: Math.min(...arrivals) - stream.latenessMs - stream.skewMs,
       },
       newest: newest.length === 0 ? null : Math.max(...newest),
     };
   }
 
-  async #start(product: Product): Promise<Instant | null> {
+  #start({ starts }: StreamStatus, product: Product): Promise<Instant | null> {
     const key = liveStartKey(product);
-    const id = `${key.pk}\n${key.sk}`;
-    const known = this.#starts.get(id);
+    const id = itemId(key);
+    const known = starts.get(id);
     if (known !== undefined) return known;
-    const found = await this.#control.get<LiveStart>(key);
-    if (found !== null) this.#starts.set(id, found.value.from);
-    return found?.value.from ?? null;
+    const start = this.#control.get<LiveStart>(key).then((found) => found?.value.from ?? null);
+    starts.set(id, start);
+    // asked again next time, unless a newer one is there by then
+    start.catch(() => starts.get(id) === start && starts.delete(id));
+    return start;
   }
 
   async #read(stream: Stream): Promise<StreamStatus> {
@@ -79,13 +96,16 @@ export class LiveStatus {
   async #readCheckpoints(stream: Stream, status: StreamStatus): Promise<void> {
     const checkpoints = await this.#control.list<Checkpoint>(checkpointKey(stream, "").pk);
     for (const { sk, value } of checkpoints) this.#advance(status, sk, value);
+    status.starts.clear();
   }
 
   /** Progress never goes back: a checkpoint may have been read before a broadcast that overtook it. */
-  #advance(status: StreamStatus, shard: string, seen: Progress): void {
+  #advance(status: StreamStatus, shard: string, seen: Checkpoint): void {
     const known = status.shards.get(shard);
     const newest = [known?.newest, seen.newest].filter((at) => at != null);
     status.shards.set(shard, {
+      ...seen,
+      sequence: seen.sequence ?? known?.sequence ?? null,
       arrival: Math.max(known?.arrival ?? seen.arrival, seen.arrival),
       newest: newest.length === 0 ? null : Math.max(...newest),
     });
@@ -97,7 +117,8 @@ export class LiveStatus {
     const status = {
       readAt: Number.NEGATIVE_INFINITY,
       reading: Promise.resolve(),
-      shards: new Map<string, Progress>(),
+      shards: new Map<string, Checkpoint>(),
+      starts: new Map<string, Promise<Instant | null>>(),
     };
     this.#streams.set(stream, status);
     return status;

@@ -44,12 +44,17 @@ function conditionOf(column: string, op: Operator, operand: unknown): Condition 
       "BAD_USER_INPUT",
       `A filter compares with values, not with null. Got ${column}: { ${op}: ${JSON.stringify(operand)} }. Use ${column}: { isNull: true }.`,
     );
-  const plain = (value: unknown): Scalar =>
-    value instanceof Date ? assertInstant(value.getTime()) : (value as Scalar);
+  const plain = (value: unknown): Scalar => (value instanceof Date ? instantOf(value) : (value as Scalar));
   if (op === "in" || op === "notIn") return { op, column, values: (operand as unknown[]).map(plain) };
   if (op === "isNull") return { op, column, value: operand as boolean };
   if (op === "startsWith") return { op, column, value: operand as string };
   return { op, column, value: plain(operand) };
+}
+
+/** An invalid date stays one: the checks of a declaration name it. */
+function instantOf(date: Date): number {
+  const at = date.getTime();
+  return Number.isNaN(at) ? at : assertInstant(at);
 }
 
 /** The predicate of a filter over events. */

@@ -11,6 +11,7 @@ import {
   parse,
   validate,
 } from "graphql";
+import { LRUCache } from "lru-cache";
 
 /** As it arrives: nothing is checked yet. */
 export interface OperationRequest {
@@ -33,10 +34,13 @@ export interface Gate {
 
 const maxTokens = 20_000; // several times the longest sensible query
 const maxErrors = 20; // of one request
-const keptDocuments = 1_000; // parsed and valid
+const keptText = 10_000_000; // characters of the documents that are kept, parsed and valid
 
 export function admissionGate(schema: GraphQLSchema): Gate {
-  const valid = new Map<string, DocumentNode>();
+  const valid = new LRUCache<string, DocumentNode>({
+    maxSize: keptText,
+    sizeCalculation: (_, query) => query.length,
+  });
 
   const documentOf = (query: string): DocumentNode | readonly GraphQLError[] => {
     const known = valid.get(query);
@@ -45,7 +49,6 @@ export function admissionGate(schema: GraphQLSchema): Gate {
     if (parsed instanceof GraphQLError) return [parsed];
     const errors = validate(schema, parsed, undefined, { maxErrors });
     if (errors.length > 0) return errors;
-    if (valid.size >= keptDocuments) valid.delete(valid.keys().next().value!);
     valid.set(query, parsed);
     return parsed;
   };

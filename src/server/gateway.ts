@@ -19,8 +19,8 @@ export interface GatewayOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** A session per request and per event of a subscription. */
-  readonly newSession: (scope: Scope) => Session;
+  /** A session per request and per event of a subscription; `signal` is aborted when the client leaves before the answer. */
+  readonly newSession: (scope: Scope, signal: AbortSignal) => Session;
   readonly live: LiveFeeds;
   /** Whether questions can be answered now: what /health/ready says. */
   readonly ready: () => Promise<boolean>;
@@ -63,10 +63,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
-function contexts({ newSession, live, now }: GatewayOptions): (request: IncomingMessage) => SluiceContext {
-  return (request) => {
+function contexts({ newSession, live, now }: GatewayOptions) {
+  return (request: IncomingMessage, signal: AbortSignal): SluiceContext => {
     const scope = scopeOf(request);
-    const next = () => newSession(scope);
+    const next = () => newSession(scope, signal);
     return { scope, session: next(), newSession: next, live, now };
   };
 }

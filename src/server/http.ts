@@ -3,7 +3,7 @@ import type { ApolloServer } from "@apollo/server";
 import fastifyApollo from "@as-integrations/fastify";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
 import { GraphQLError, type GraphQLFormattedError } from "graphql";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SluiceContext } from "../schema/context.ts";
 import type { ClientErrors } from "./client-errors.ts";
 import { graphiqlPage, type GraphiqlOptions, pagePolicy } from "./graphiql.ts";
@@ -15,7 +15,7 @@ export interface HttpOptions {
   readonly apollo: ApolloServer<SluiceContext>;
   readonly errors: ClientErrors;
   /** Throws `UNAUTHENTICATED`. */
-  readonly newContext: (request: IncomingMessage) => SluiceContext;
+  readonly newContext: (request: IncomingMessage, signal: AbortSignal) => SluiceContext;
   readonly graphiql: GraphiqlOptions;
   /** Whether questions can be answered now. */
   readonly ready: () => Promise<boolean>;
@@ -37,11 +37,21 @@ export async function httpServer(options: HttpOptions): Promise<FastifyInstance>
   await app.register(fastifyApollo(options.apollo), {
     path: graphqlPath,
     method: ["GET", "POST"],
-    context: async ({ raw }) => options.newContext(raw),
+    context: async (request, reply) => options.newContext(request.raw, leaving(reply.raw)),
   });
   refuseOtherMethods(app, options.errors);
   pages(app, options);
   return app;
+}
+
+/** Aborted when the client leaves before it is answered. */
+function leaving(response: ServerResponse): AbortSignal {
+  const left = new AbortController();
+  // a request is closed as soon as it has been read, a response when it is finished or can no longer be
+  response.once("close", () => {
+    if (!response.writableFinished) left.abort();
+  });
+  return left.signal;
 }
 
 function refuseOtherMethods(app: FastifyInstance, errors: ClientErrors): void {

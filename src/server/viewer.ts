@@ -3,11 +3,12 @@ import type { IncomingMessage } from "node:http";
 import { GraphQLError } from "graphql";
 import { analystScope, type Scope } from "../model/scope.ts";
 
-/** The scope of a request without a token from loopback. Throws `UNAUTHENTICATED` for any other. */
+/** The scope of a request without a token from loopback to loopback. Throws `UNAUTHENTICATED` for any other. */
 export function scopeOf(request: IncomingMessage): Scope {
-  if (isLocal(request) && request.headers.authorization === undefined) return analystScope;
+  if (isLocal(request) && namesLoopback(request) && request.headers.authorization === undefined)
+    return analystScope;
   throw new GraphQLError(
-    "Requests come from this machine, without a token. Got one from elsewhere, or with a token. Ask from the machine that runs the gateway.",
+    "Requests come from this machine, by the name of localhost, without a token. Got one from elsewhere, by another name, or with a token. Ask http://localhost on the machine that runs the gateway.",
     { extensions: { code: "UNAUTHENTICATED", http: { status: 401 } } },
   );
 }
@@ -17,6 +18,13 @@ function isLocal({ headers, socket }: IncomingMessage): boolean {
   if (headers.forwarded !== undefined || headers["x-forwarded-for"] !== undefined) return false;
   const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
   return address === "::1" || address.startsWith("127.");
+}
+
+const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
+
+/** A page whose own name was made to resolve to this machine (DNS rebinding) asks by that name. */
+function namesLoopback({ headers }: IncomingMessage): boolean {
+  return headers.host !== undefined && loopbackHost.test(headers.host);
 }
 
 /** Browsers send the page's origin with a WebSocket and let any page connect: only our own pages may. */

@@ -5,6 +5,7 @@
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
 import {
+  execute,
   type ExecutionArgs,
   type ExecutionResult,
   type FormattedExecutionResult,
@@ -20,7 +21,7 @@ import type { SluiceContext } from "../schema/context.ts";
 import type { Gate, OperationRequest } from "./admission.ts";
 import type { ClientErrors } from "./client-errors.ts";
 import { responseExtensions } from "./response-extensions.ts";
-import { isOwnOrigin } from "./viewer.ts";
+import { isOwnOrigin, scopeOf } from "./viewer.ts";
 
 export interface WebSocketOptions {
   readonly path: string;
@@ -29,7 +30,7 @@ export interface WebSocketOptions {
   readonly errors: ClientErrors;
   readonly log: Logger;
   /** Throws `UNAUTHENTICATED`. */
-  readonly newContext: (request: IncomingMessage) => SluiceContext;
+  readonly newContext: (request: IncomingMessage, signal: AbortSignal) => SluiceContext;
 }
 
 export interface WebSockets {
@@ -72,7 +73,7 @@ function protocolServer({ schema, gate, errors, newContext }: WebSocketOptions) 
   return makeServer<Record<string, unknown>, Extra>({
     onConnect: ({ extra }) => {
       try {
-        newContext(extra.request);
+        scopeOf(extra.request);
         return true;
       } catch {
         return false;
@@ -80,10 +81,17 @@ function protocolServer({ schema, gate, errors, newContext }: WebSocketOptions) 
     },
     onSubscribe: ({ extra, subscriptions }, _id, payload) =>
       operationOf(payload, Object.keys(subscriptions).length, { schema, gate, newContext }, extra.request),
-    subscribe: subscribeOrThrow,
+    execute: (args) => leavable(executeOnce(args), args as Operation),
+    subscribe: async (args) => leavable(await subscribeOrThrow(args), args as Operation),
     onNext: (_ctx, _id, _payload, args, result) => withExtensions(args, result, errors),
     onError: (_ctx, _id, _payload, found) => found.map((error) => errors(unwrapped(error))),
   });
+}
+
+/** What graphql-ws hands on from `onSubscribe`. */
+interface Operation extends ExecutionArgs {
+  /** Aborts what its session waits for. */
+  readonly left: AbortController;
 }
 
 /** What is to be executed, or why it is not. */
@@ -92,16 +100,18 @@ function operationOf(
   running: number,
   { schema, gate, newContext }: Pick<WebSocketOptions, "schema" | "gate" | "newContext">,
   request: IncomingMessage,
-): ExecutionArgs | readonly GraphQLError[] {
+): Operation | readonly GraphQLError[] {
   if (running > maxOperations) return [tooMany()];
   const admission = gate.admit(payload, "websocket");
   if ("refused" in admission) return admission.refused;
+  const left = new AbortController();
   return {
     schema,
     document: admission.document,
     operationName: payload.operationName as string | null,
     variableValues: payload.variables as Record<string, unknown> | null,
-    contextValue: newContext(request),
+    contextValue: newContext(request, left.signal),
+    left,
   };
 }
 
@@ -112,15 +122,40 @@ function tooMany(): GraphQLError {
   );
 }
 
+type Results = AsyncGenerator<ExecutionResult, void, void>;
+
+/** A query as a stream of one answer: graphql-ws stops streams, and nothing else, when the client leaves. */
+async function* executeOnce(args: ExecutionArgs): Results {
+  yield await execute(args);
+}
+
+/** graphql-ws returns early from a stream when the client completes the operation or the socket closes. */
+function leavable(results: Results, { left }: Operation): Results {
+  const outer = {
+    next: async () => {
+      const result = await results.next();
+      // nobody reads the answer to an operation that was left
+      return left.signal.aborted ? { done: true as const, value: undefined } : result;
+    },
+    return: () => {
+      left.abort();
+      return results.return();
+    },
+    throw: (error: unknown) => results.throw(error),
+    [Symbol.asyncIterator]: () => outer,
+  } as Results;
+  return outer;
+}
+
 /** An operation that does not start ends in an `error` message, like one that is refused. */
-async function subscribeOrThrow(args: ExecutionArgs) {
+async function subscribeOrThrow(args: ExecutionArgs): Promise<Results> {
   const result = await subscribe(args);
   if (Symbol.asyncIterator in result) return result;
   return failing(result.errors?.[0] ?? new GraphQLError("The subscription did not start."));
 }
 
 // oxlint-disable-next-line require-yield -- a stream that fails before its first value
-async function* failing(error: GraphQLError): AsyncGenerator<ExecutionResult, void, void> {
+async function* failing(error: GraphQLError): Results {
   throw error;
 }
 

@@ -73,17 +73,20 @@ function fromNow(broadcast: Broadcast, stream: Stream): Progress {
 function resume(broadcast: Broadcast, stream: Stream, cursors: Cursors, after: string): Progress {
   const { positions, last } = cursors.verify(after, stream.name);
   const { first, updates, dropped } = broadcast.retained(stream.name);
-  // its update may have been sent in part
-  const place = updates.findIndex((update) => update.shard === last && holds(update, positions[last]!));
-  if (place < 0 && !endsWith(dropped, positions, last)) throw expired();
+  const seen = positions[last]!;
+  // its update may have been sent in part; if it has been dropped, it must have been the shard's last one dropped
+  const place = updates.findIndex((update) => update.shard === last && holds(update, seen));
+  const end = dropped[last];
+  if (place < 0 && (end === undefined || comparePositions(end, seen) !== 0)) throw expired();
+  const before: Positions = { ...dropped };
+  for (const update of updates.slice(0, Math.max(place, 0))) moveOver(before, update);
+  if (!covers(positions, before)) throw expired();
   return { positions: { ...positions }, next: first + Math.max(place, 0) };
 }
 
-/** Whether what was dropped ended with the cursor's update, and nothing dropped is unseen. */
-function endsWith(dropped: Readonly<Positions>, seen: Readonly<Positions>, last: string): boolean {
-  const end = dropped[last];
-  if (end === undefined || comparePositions(end, seen[last]!) !== 0) return false;
-  return Object.entries(dropped).every(([shard, position]) => {
+/** Whether nothing up to `before` is unseen. */
+function covers(seen: Readonly<Positions>, before: Readonly<Positions>): boolean {
+  return Object.entries(before).every(([shard, position]) => {
     const at = seen[shard];
     return at !== undefined && comparePositions(position, at) <= 0;
   });
@@ -142,7 +145,9 @@ function cursorAt(cursors: Cursors, stream: Stream, { positions }: Progress, las
 function holds({ events }: LiveUpdate, position: Position): boolean {
   const [begin, end] = [events[0], events.at(-1)];
   if (begin === undefined || end === undefined) return false;
-  return comparePositions(positionOf(begin), position) <= 0 && comparePositions(position, positionOf(end)) <= 0;
+  return (
+    comparePositions(positionOf(begin), position) <= 0 && comparePositions(position, positionOf(end)) <= 0
+  );
 }
 
 const positionOf = ({ sequence, index }: PositionedEvent): Position => [sequence, index];

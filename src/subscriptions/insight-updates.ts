@@ -1,7 +1,9 @@
 /**
  * An insight that moves. Delivery: a snapshot, then its newer states in order, coalesced to the latest while the
- * consumer is busy; the last state is always delivered, none twice.
+ * consumer is busy; the last state is always delivered, none twice. Once the snapshot is sent, a store that is not
+ * reachable delays newer states and ends nothing.
  */
+import { setTimeout as timer } from "node:timers/promises";
 import type { Broadcast, Broadcasted } from "../backends/broadcast.ts";
 import { SluiceError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
@@ -13,25 +15,39 @@ export interface InsightState {
   readonly insight: Insight;
 }
 
-/** Rejects `NOT_LIVE` before the snapshot when no live rollup carries the slice. */
+export interface InsightWorkings {
+  readonly broadcast: Broadcast;
+  /** How long to wait before asking a store that is not reachable again. */
+  readonly retryMs: () => number;
+}
+
+/** Rejects `NOT_LIVE` before the snapshot when no live rollup carries the slice, and `BACKEND_UNAVAILABLE` before it only. */
 export function insightUpdates(
-  broadcast: Broadcast,
+  { broadcast, retryMs }: InsightWorkings,
   question: Question,
   newSession: () => Session,
 ): AsyncIterable<InsightState> {
-  return following(async function* (change, stopped) {
+  return following(async function* (change, ended) {
     // before the snapshot is read: what moves meanwhile raises the latch, and the state is read again
     const unsubscribe = broadcast.subscribe((message) => {
       if (concerns(message, question.product)) change.raise();
     });
     try {
       let sent: string | undefined;
-      while (!stopped()) {
-        const state = await ask(question, newSession());
-        const stamp = await state.insight.stamp();
+      while (!ended.aborted) {
+        const state = await ask(question, newSession()).catch((error: unknown) => {
+          if (sent === undefined || !isOutage(error)) throw error;
+          return null;
+        });
+        if (state === null) {
+          // cut short by the end
+          await timer(retryMs(), undefined, { signal: ended }).catch(() => {});
+          continue;
+        }
+        const { stamp, ...answer } = state;
         if (stamp !== sent) {
           sent = stamp;
-          yield state;
+          yield answer;
         }
         await change.taken();
       }
@@ -46,9 +62,13 @@ function concerns(message: Broadcasted, product: Product): boolean {
   return message.kind === "live" ? message.source === product.source.name : message.product === product.name;
 }
 
-async function ask(question: Question, session: Session): Promise<InsightState> {
+async function ask(question: Question, session: Session): Promise<InsightState & { readonly stamp: string }> {
   const insight = await session.insight(question);
   const refusal = insight.notLive();
   if (refusal !== null) throw new SluiceError("NOT_LIVE", refusal);
-  return { session, insight };
+  return { session, insight, stamp: await insight.stamp() };
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === "BACKEND_UNAVAILABLE";
 }

@@ -9,12 +9,14 @@ export interface LiveFeedsOptions {
   readonly broadcast: Broadcast;
   /** Signs the cursors of feeds; all gateways share it, and it outlives them. */
   readonly cursorSecret: string;
+  /** How long to wait before an insight is asked for again while a store is not reachable, jitter included. */
+  readonly retryMs: () => number;
 }
 
-export function liveFeeds({ broadcast, cursorSecret }: LiveFeedsOptions): LiveFeeds {
+export function liveFeeds({ broadcast, cursorSecret, retryMs }: LiveFeedsOptions): LiveFeeds {
   const cursors = signedCursors(cursorSecret);
   return {
-    insights: (question, newSession) => insightUpdates(broadcast, question, newSession),
+    insights: (question, newSession) => insightUpdates({ broadcast, retryMs }, question, newSession),
     feed: (source, where, after) => eventFeed({ broadcast, cursors }, source, where, after),
   };
 }

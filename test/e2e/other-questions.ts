@@ -131,10 +131,10 @@ async function expectAnswer(
   context: string,
   upTo = "9999-01-01T00:00:00Z",
 ): Promise<void> {
-  if (range?.from) expect(given.from, context).toBe(range.from);
-  if (range?.to) expect(given.to, context).toBe(range.to);
+  if (range?.from) expectEqual(context, given.from, range.from);
+  if (range?.to) expectEqual(context, given.to, range.to);
   if (!range?.from && !range?.last)
-    expect(given.from, context).toBe(range?.to && range.to < spec.from ? range.to : spec.from);
+    expectEqual(context, given.from, range?.to && range.to < spec.from ? range.to : spec.from);
   const columns = Object.entries(measures)
     .map(([name, sql]) => `${sql} AS "${name}"`)
     .join(", ");
@@ -152,18 +152,25 @@ async function expectAnswer(
     `SELECT e AS "from", date_trunc('${grain}', e)::TIMESTAMP AS "bucket!" FROM (SELECT DISTINCT greatest(x, ${sqlOf(given.from)}) AS e FROM
       (SELECT unnest(generate_series(date_trunc('${grain}', ${sqlOf(given.from)})::TIMESTAMP, ${sqlOf(given.to)}, INTERVAL ${grain === "QUARTER" ? "3 MONTH" : `1 ${grain}`})) AS x) WHERE greatest(x, ${sqlOf(given.from)}) < ${sqlOf(given.to)}) ORDER BY 1`,
   );
-  expect(
+  expectEqual(
+    context,
     given.series.map(({ from }: Json) => from),
+    edges.map(({ from }) => from),
+  );
+  expectEqual(
     context,
-  ).toEqual(edges.map(({ from }) => from));
-  expect(
     given.series.map(({ to }: Json) => to),
-    context,
-  ).toEqual([...edges.slice(1).map(({ from }) => from), ...(edges.length > 0 ? [given.to] : [])]);
+    [...edges.slice(1).map(({ from }) => from), ...(edges.length > 0 ? [given.to] : [])],
+  );
   edges.forEach((edge, i) => {
     const row = found.find((each) => each["bucket!"] === edge["bucket!"]) ?? nothing!;
     expectRow(given.series[i], row, `${context} at ${edge["from"]}`);
   });
+}
+
+/** `toEqual`, with the question in the message. */
+export function expectEqual(context: string, actual: unknown, expected: unknown): void {
+  expect({ context, value: actual }).toEqual({ context, value: expected });
 }
 
 export function expectRow(given: Json, expected: Readonly<Record<string, Cell>>, context: string): void {
@@ -194,7 +201,8 @@ function whereSql(where: Where): string {
 
 function conditionSql(column: string, op: string, value: unknown): string {
   if (op === "isNull") return `${column} IS ${value === true ? "" : "NOT "}NULL`;
-  if (op === "startsWith") return `${column}[1:${[...String(value)].length}] = ${sqlOf(value as Cell)}`;
+  if (op === "startsWith")
+    return `${column}[1:${Array.from(String(value)).length}] = ${sqlOf(value as Cell)}`;
   if (op === "in" || op === "notIn") {
     const values = value as Cell[];
     if (values.length === 0) return op === "in" ? "FALSE" : `${column} IS NOT NULL`;

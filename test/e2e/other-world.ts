@@ -36,8 +36,6 @@ export const pulseLakeEnds = 3;
 
 export async function startWorld(): Promise<World> {
   const products = declaredProducts().filter(({ target }) => otherProducts.includes(target));
-  const t0 = Date.now();
-  const lap = (x: string) => process.env["LAP"] && console.error(x, Date.now() - t0);
   const data = join(folder, "data");
   const cloud = await startCloud(data);
   const truth = await openTruth();

@@ -67,7 +67,9 @@ describe("sluice start", () => {
     const cloud = JSON.parse(readFileSync(join(folder, "endpoints.json"), "utf8")) as { dynamodb: string };
     killed.kill("SIGKILL");
     await once(killed, "exit");
-    await vi.waitFor(() => expect(fetch(cloud.dynamodb)).rejects.toThrow(), { timeout: 20_000 });
+    await vi.waitFor(() => expect(fetch(cloud.dynamodb)).rejects.toThrow("fetch failed"), {
+      timeout: 20_000,
+    });
     running = await start({ SLUICE_REPLAY_SPEED: "max" });
     expect(running.output()).not.toContain("Built the lake");
     expect(running.output()).not.toContain("published");
@@ -108,7 +110,7 @@ describe("sluice start", () => {
     gateway.kill("SIGINT");
     const [code] = (await once(gateway, "exit")) as [number];
     expect(code).toBe(0);
-    await expect(fetch(dynamodb)).rejects.toThrow();
+    await expect(fetch(dynamodb)).rejects.toThrow("fetch failed");
     running = null;
   });
 });

@@ -41,6 +41,33 @@ describe("a broadcast that is down", () => {
     expect(heard).toEqual([{ ...update(1), gap: true }, update(2), { ...update(4), gap: true }, update(5)]);
   });
 
+  it("has its gap told by the shard that it is in", async () => {
+    const heard: LiveUpdate[] = [];
+    let down = false;
+    const publish = async (message: Broadcasted): Promise<void> => {
+      if (down) throw new Error("down");
+      heard.push(message as LiveUpdate);
+    };
+    const announced = announcer({
+      broadcast: { publish } as unknown as Broadcast,
+      effects: { ...effects, wait: waitFor },
+    });
+    const other = { ...update(1), shard: "2" };
+    await announced.publish(update(1));
+    await announced.publish(other);
+    down = true;
+    await announced.publish(update(2));
+    down = false;
+    await announced.publish(other);
+    await announced.publish(update(3));
+    expect(heard.map(({ shard, gap }) => [shard, gap])).toEqual([
+      ["1", true],
+      ["2", true],
+      ["2", undefined],
+      ["1", true],
+    ]);
+  });
+
   it("is given up after a while when it does not answer", async () => {
     const publish = (): Promise<void> => new Promise(() => {});
     const announced = announcer({ broadcast: { publish } as unknown as Broadcast, effects });
@@ -50,7 +77,7 @@ describe("a broadcast that is down", () => {
 
 describe("a checkpoint", () => {
   it("is not moved back by a consumer that lags behind", async () => {
-    const options = { stream: parcels.stream!, control: memoryControl(), effects };
+    const options = { stream: parcels.stream!, products: [], control: memoryControl(), effects };
     const at = (sequence: string) => ({ sequence, arrival: 0, newest: null });
     const early = await advance(options, "1", null, at("05"));
     const late = await advance(options, "1", early, at("09"));

@@ -11,7 +11,8 @@ import { tables } from "../../cloud/resources.ts";
 import type { LiveUpdate } from "../../src/backends/broadcast.ts";
 import type { EventStream } from "../../src/backends/event-stream.ts";
 import type { LiveItem } from "../../src/backends/insight-store.ts";
-import { type Checkpoint, type LiveStart, liveStartKey } from "../../src/model/control.ts";
+import { LiveStatus } from "../../src/loaders/live-status.ts";
+import { type Checkpoint, checkpointKey, type LiveStart, liveStartKey } from "../../src/model/control.ts";
 import { itemId, livePartition, unpackBuckets } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { hourMs, periodOf } from "../../src/model/time.ts";
@@ -32,6 +33,11 @@ async function itemsOf(product: Product, rollup: string, times: readonly number[
   for (const period of periods)
     for await (const item of cloud.insights.listLive(livePartition(product, found, period))) items.push(item);
   return items;
+}
+
+async function checkpointOf(shard: string): Promise<Checkpoint | null> {
+  const key = checkpointKey(parcels.stream!, shard);
+  return (await cloud.control.get<Checkpoint>(key))?.value ?? null;
 }
 
 /** An event of the last day, whose cost is its number. */
@@ -178,6 +184,19 @@ describe("a consumer of two shards", () => {
     const from = (await cloud.control.get<LiveStart>(liveStartKey(reshaped)))!.value.from;
     expect(from).toBe(Math.max(...checkpoints.map(({ value }) => value.arrival)));
   });
+
+  it("says of a shape that was deployed again that it missed what came in between", async () => {
+    const status = () => new LiveStatus({ control: cloud.control, clock: Date.now }).view(depotParcels);
+    const before = await cloud.control.list<Checkpoint>("checkpoint#parcels");
+    const missed = Math.max(...before.map(({ value }) => value.arrival));
+    expect((await status())!.live.from).toBe(missed);
+    const run = startConsumer(cloud, stream, [depotParcels]);
+    await caughtUp(cloud, stream, depotParcels);
+    await run.stop();
+    const from = (await cloud.control.get<LiveStart>(liveStartKey(depotParcels)))!.value.from;
+    expect(from).toBe(missed);
+    expect((await status())!.live.from).toBe(missed);
+  });
 });
 
 describe("a consumer of shards that are merged", () => {
@@ -211,7 +230,11 @@ describe("a consumer of shards that are merged", () => {
       ++fetches % 3 === 0 ? "expired" : stream.fetch(iterator, limit);
     const run = startConsumer(cloud, { ...stream, fetch }, products);
     await caughtUp(cloud, stream, depotParcels);
+    await until(async () => (await checkpointOf(b!.id))?.ended === true);
     await run.stop();
+    const child = (await stream.shards()).find(({ closed }) => !closed)!;
+    expect(await checkpointOf(a!.id)).toMatchObject({ ended: true });
+    expect((await checkpointOf(child.id))!.ended).toBeUndefined();
     const feed = run.updates.flatMap(({ events }) => events.map(({ event }) => event));
     for (const depot of ["0", "1", "2", "3", "4"]) {
       const costs = feed.filter((event) => event["depot"] === depot).map((event) => Number(event["cost"]));

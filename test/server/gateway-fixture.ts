@@ -14,6 +14,8 @@ export interface Fixture {
   readonly broadcast: FakeBroadcast;
   /** Log lines, one entry each. */
   readonly log: string[];
+  /** What every session was given, oldest first. */
+  readonly signals: AbortSignal[];
 }
 
 export async function startFixture(): Promise<Fixture> {
@@ -25,24 +27,36 @@ export async function startFixture(): Promise<Fixture> {
   ]);
   const broadcast = fakeBroadcast();
   const log: string[] = [];
+  const signals: AbortSignal[] = [];
   let ids = 0;
   const gateway = await startGateway({
     products: [shopActivity, stockLevel],
     host: "127.0.0.1",
     port: 0,
-    newSession: (scope) => {
+    newSession: (scope, signal) => {
       if (scope !== analystScope) throw new TypeError("Loopback is an analyst.");
+      signals.push(signal);
       return shopSession(shop);
     },
-    live: liveFeeds({ broadcast, cursorSecret: "of the test" }),
+    live: liveFeeds({ broadcast, cursorSecret: "of the test", retryMs: () => 1 }),
     ready: async () => shop.outage === null,
     graphiql: { title: "Shop", defaultQuery: "{ shopActivity { sales } }" },
     log: pino({ level: "info" }, { write: (line: string) => void log.push(line) }),
     now: () => publishedAt + 30 * 60_000,
     newId: () => `id-${++ids}`,
   });
-  return { gateway, shop, broadcast, log };
+  return { gateway, shop, broadcast, log, signals };
 }
+
+/** What a page asks by whose name was made to resolve to this machine, and names that look like ours. */
+export const foreignHosts = [
+  "evil.example:4000",
+  "localhost.evil.example",
+  "127.0.0.1.evil.example",
+  "localhost@evil.example",
+  "10.0.0.1",
+  "[::2]",
+];
 
 export interface Answer {
   readonly data?: Record<string, unknown> | null;

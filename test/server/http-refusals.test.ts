@@ -1,5 +1,8 @@
+import { once } from "node:events";
+import { type IncomingMessage, request } from "node:http";
+import { text as textOf } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Fixture, post, startFixture } from "./gateway-fixture.ts";
+import { type Fixture, foreignHosts, post, startFixture } from "./gateway-fixture.ts";
 
 let fixture: Fixture;
 
@@ -106,4 +109,27 @@ describe("requests that are none", () => {
     expect(status).toBe(401);
     expect(answer.errors?.[0]?.extensions).toEqual({ code: "UNAUTHENTICATED" });
   });
+
+  test.each(foreignHosts)("a page of host %s is a 401, its name resolving to here", async (host) => {
+    const { status, text } = await askAs(host);
+    expect(status).toBe(401);
+    expect(JSON.parse(text)).toMatchObject({ errors: [{ extensions: { code: "UNAUTHENTICATED" } }] });
+  });
+
+  test.each(["localhost", "LOCALHOST:8080", "127.0.0.1:1", "127.8.9.10", "[::1]", "[::1]:4000"])(
+    "host %s is this machine",
+    async (host) => {
+      expect((await askAs(host)).status).toBe(200);
+    },
+  );
 });
+
+/** Fetch does not let anyone choose the host. */
+async function askAs(host: string): Promise<{ status: number | undefined; text: string }> {
+  const asking = request(`${fixture.gateway.url}/graphql?query=${encodeURIComponent("{ __typename }")}`, {
+    headers: { host, "apollo-require-preflight": "1" },
+  });
+  asking.end();
+  const [response] = (await once(asking, "response")) as [IncomingMessage];
+  return { status: response.statusCode, text: await textOf(response) };
+}

@@ -15,6 +15,8 @@ export interface Shop {
   readonly failures: Map<string, Error>;
   /** Fails whatever is asked. */
   outage: Error | null;
+  /** What every value waits for. */
+  open: Promise<void>;
 }
 
 export const coverage: Range = { from: Date.UTC(2024, 0, 1), to: Date.UTC(2024, 0, 3) };
@@ -25,7 +27,7 @@ export function sold(shop: string | null, hour: number, cost: number, gift: bool
 }
 
 export function openShop(sales: readonly Event[] = []): Shop {
-  return { sales: [...sales], failures: new Map(), outage: null };
+  return { sales: [...sales], failures: new Map(), outage: null, open: Promise.resolve() };
 }
 
 export function shopSession(shop: Shop): Session {
@@ -94,6 +96,7 @@ function insightOf(
     measure: async (name, path) => {
       const failure = shop.failures.get(name);
       if (failure) throw failure;
+      await shop.open;
       note(path);
       return values[name]!;
     },

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
 import { batch } from "../subscriptions/fake-broadcast.ts";
-import { connect, type Fixture, post, startFixture, subscribe } from "./gateway-fixture.ts";
+import { connect, type Fixture, foreignHosts, post, startFixture, subscribe } from "./gateway-fixture.ts";
 import { sold } from "./shop-session.ts";
 
 let fixture: Fixture;
@@ -101,6 +101,18 @@ describe("the protocol", () => {
     const own = await connect(fixture.gateway, { headers: { origin: fixture.gateway.url } });
     own.close();
   });
+
+  test.each([
+    ...foreignHosts.map((host) => ({ host })),
+    { host: "evil.example:4000", origin: "http://evil.example:4000" },
+  ])(
+    "a page whose name resolves to here is refused as $host: 4403",
+    async (headers: Record<string, string>) => {
+      const socket = await connect(fixture.gateway, { init: false, headers });
+      socket.say({ type: "connection_init" });
+      expect(await socket.closed).toBe(4403);
+    },
+  );
 
   test("another path has no WebSocket", async () => {
     const socket = new WebSocket(fixture.gateway.wsUrl.replace("/graphql", "/other"), "graphql-transport-ws");

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test } from "vitest";
 import type { Broadcast } from "../../src/backends/broadcast.ts";
 import { memoryBroadcast } from "../../src/backends/broadcast.memory.ts";
 import type { Filter } from "../../src/model/filter.ts";
@@ -11,7 +11,7 @@ import { batch, fakeBroadcast } from "./fake-broadcast.ts";
 const { source } = shopActivity;
 
 function feed(broadcast: Broadcast, after: string | null = null, where: Filter = []) {
-  const live = liveFeeds({ broadcast, cursorSecret: "of the test" });
+  const live = liveFeeds({ broadcast, cursorSecret: "of the test", retryMs: () => 1 });
   return live.feed(source, where, after)[Symbol.asyncIterator]();
 }
 
@@ -164,10 +164,66 @@ describe("cursors", () => {
     await broadcast.publish({ ...batch("s-0", 1, sales(1, 1)), gap: true });
     expect(ids(await first)).toEqual(["s-0:1:0"]);
     await broadcast.publish(batch("s-0", 2, sales(2, 1)));
-    await broadcast.publish({ ...batch("s-1", 9, sales(1, 1)), gap: true });
+    await broadcast.publish({ ...batch("s-0", 9, sales(1, 1)), gap: true });
     expect(ids(await page(following))).toEqual(["s-0:2:0"]);
     await expect(following.next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
     expect(broadcast.listeners()).toBe(0);
+  });
+
+  test("a gap in a shard that the feed has nothing of loses nothing, one without events does elsewhere", async () => {
+    const broadcast = fakeBroadcast();
+    const following = feed(broadcast);
+    const first = page(following);
+    await broadcast.publish({ ...batch("s-0", 1, sales(1, 1)), gap: true });
+    await broadcast.publish({ ...batch("s-1", 5, sales(1, 1)), gap: true });
+    await broadcast.publish({ ...batch("s-2", 7, []), gap: true });
+    await broadcast.publish(batch("s-2", 8, sales(1, 1)));
+    expect(ids(await first)).toEqual(["s-0:1:0"]);
+    expect(ids(await page(following))).toEqual(["s-1:5:0"]);
+    expect(ids(await page(following))).toEqual(["s-2:8:0"]);
+    await broadcast.publish({ ...batch("s-1", 9, []), gap: true });
+    await expect(following.next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+  });
+
+  test("a gap before what the feed has sent loses nothing: a consumer began again from its checkpoint", async () => {
+    const broadcast = fakeBroadcast();
+    const following = feed(broadcast);
+    const first = page(following);
+    await broadcast.publish(batch("s-0", 1, sales(1, 3)));
+    await first;
+    await broadcast.publish({ ...batch("s-0", 2, sales(2, 3)), gap: true });
+    expect(ids(await page(following))).toEqual(["s-0:4:0"]);
+    await following.return!();
+  });
+
+  test("a cursor of before a gap expires, wherever the gap has gone; a feed begun behind it goes on", async () => {
+    const broadcast = fakeBroadcast(1);
+    const before = feed(broadcast);
+    const first = page(before);
+    await broadcast.publish(batch("s-0", 1, sales(1, 1)));
+    const { cursor } = await first;
+    await before.return!();
+    await broadcast.publish({ ...batch("s-0", 2, []), gap: true });
+    await expect(feed(broadcast, cursor).next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+    await broadcast.publish(batch("s-9", 1, []));
+    await expect(feed(broadcast, cursor).next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+    const behind = feed(broadcast);
+    const next = page(behind);
+    await broadcast.publish(batch("s-0", 3, sales(3, 1)));
+    expect(ids(await next)).toEqual(["s-0:3:0"]);
+    await behind.return!();
+  });
+
+  test("a place that only a repetition holds expires when something before it is unseen", async () => {
+    const broadcast = fakeBroadcast(2);
+    const before = feed(broadcast);
+    const first = page(before);
+    await broadcast.publish(batch("s-0", 1, sales(1, 1)));
+    const { cursor } = await first;
+    await before.return!();
+    await broadcast.publish(batch("s-1", 1, sales(1, 1)));
+    await broadcast.publish(batch("s-0", 1, sales(1, 1)));
+    await expect(feed(broadcast, cursor).next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
   });
 
   test("work over the broadcast of one process too", async () => {
@@ -206,8 +262,76 @@ describe("cursors", () => {
     await broadcast.publish(batch("s-0", 1, sales(1, 1)));
     const { cursor } = await first;
     await before.return!();
-    const other = liveFeeds({ broadcast, cursorSecret: "another" }).feed(source, [], cursor);
+    const other = liveFeeds({ broadcast, cursorSecret: "another", retryMs: () => 1 }).feed(
+      source,
+      [],
+      cursor,
+    );
     await expect(other[Symbol.asyncIterator]().next()).rejects.toMatchObject({ code: "BAD_USER_INPUT" });
+  });
+});
+
+describe("a quiet hour", () => {
+  let now: number;
+  let broadcast: ReturnType<typeof fakeBroadcast>;
+  beforeEach(() => {
+    now = 0;
+    broadcast = fakeBroadcast(1_000, 60, () => now);
+  });
+
+  test("is no reason to refuse a new feed", async () => {
+    await broadcast.publish(batch("s-0", 1, sales(1, 2)));
+    now = 100;
+    const following = feed(broadcast);
+    const next = page(following);
+    await broadcast.publish(batch("s-0", 3, sales(3, 1)));
+    expect(ids(await next)).toEqual(["s-0:3:0"]);
+    await following.return!();
+  });
+
+  test("is no reason to end a feed that has seen everything", async () => {
+    await broadcast.publish(batch("s-0", 1, sales(1, 1)));
+    const following = feed(broadcast);
+    const first = page(following);
+    await broadcast.publish(batch("s-0", 2, sales(2, 1)));
+    await first;
+    const next = page(following);
+    now = 100;
+    await broadcast.publish(batch("s-1", 1, sales(1, 1)));
+    expect(ids(await next)).toEqual(["s-1:1:0"]);
+    await following.return!();
+  });
+
+  test("lets the last cursor go on, before and after something new, and no older one", async () => {
+    const following = feed(broadcast);
+    const first = page(following);
+    await broadcast.publish(batch("s-0", 1, sales(1, 101)));
+    await broadcast.publish(batch("s-1", 1, sales(1, 1)));
+    const cursors = [await first, await page(following), await page(following)].map(({ cursor }) => cursor);
+    await following.return!();
+    now = 100;
+    const quiet = feed(broadcast, cursors[2]);
+    const next = page(quiet);
+    await broadcast.publish(batch("s-0", 200, sales(1, 1)));
+    expect(ids(await next)).toEqual(["s-0:200:0"]);
+    await quiet.return!();
+    const late = feed(broadcast, cursors[2]);
+    expect(ids(await page(late))).toEqual(["s-0:200:0"]);
+    await late.return!();
+    for (const cursor of cursors.slice(0, 2))
+      await expect(feed(broadcast, cursor).next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+  });
+
+  test("counts as seen what the filter left out", async () => {
+    const oslo: Filter = [{ op: "eq", column: "shop", value: "Oslo" }];
+    const following = feed(broadcast, null, oslo);
+    const next = page(following);
+    await broadcast.publish(batch("s-0", 1, [sold("Bern", 1, 1)]));
+    await new Promise((resolve) => setImmediate(resolve));
+    now = 100;
+    await broadcast.publish(batch("s-0", 2, [sold("Oslo", 1, 1)]));
+    expect(ids(await next)).toEqual(["s-0:2:0"]);
+    await following.return!();
   });
 });
 

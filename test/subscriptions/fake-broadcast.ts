@@ -1,5 +1,6 @@
-/** A broadcast in a few lines: retains a number of live updates, tells how many listen. */
-import type { Broadcast, Broadcasted, LiveUpdate } from "../../src/backends/broadcast.ts";
+/** A broadcast that counts its listeners, and the batches that it is told. */
+import type { Broadcast, LiveUpdate } from "../../src/backends/broadcast.ts";
+import { memoryBroadcast } from "../../src/backends/broadcast.memory.ts";
 import { sortableSequence } from "../../src/model/sequence.ts";
 import type { Event } from "../../src/model/values.ts";
 
@@ -7,27 +8,25 @@ export interface FakeBroadcast extends Broadcast {
   readonly listeners: () => number;
 }
 
-export function fakeBroadcast(keep = 1_000): FakeBroadcast {
-  const listeners = new Set<(message: Broadcasted, offset: number) => void>();
-  const kept: LiveUpdate[] = [];
-  let dropped = false;
-  let offset = 0;
+/** Retains the newest `keep` live updates of a stream, and of those what is younger than `retainMs` by the clock. */
+export function fakeBroadcast(
+  keep = 1_000,
+  retainMs = Number.POSITIVE_INFINITY,
+  clock: () => number = () => 0,
+): FakeBroadcast {
+  const broadcast = memoryBroadcast({ retainMs, retainMax: keep, clock });
+  let listeners = 0;
   return {
-    publish: async (message) => {
-      if (message.kind === "live") kept.push(message);
-      if (kept.length > keep) dropped = kept.shift() !== undefined;
-      offset += 1;
-      for (const listener of listeners) listener(message, offset);
-    },
+    ...broadcast,
     subscribe: (listener) => {
-      listeners.add(listener);
-      return () => void listeners.delete(listener);
+      const leave = broadcast.subscribe(listener);
+      listeners += 1;
+      return () => {
+        leave();
+        listeners -= 1;
+      };
     },
-    retained: (stream) => ({
-      updates: kept.filter((update) => update.stream === stream),
-      complete: !dropped,
-    }),
-    listeners: () => listeners.size,
+    listeners: () => listeners,
   };
 }
 

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { SluiceError } from "../../src/model/errors.ts";
 import type { Insight, LiveFeeds, Session } from "../../src/schema/context.ts";
 import { liveFeeds } from "../../src/subscriptions/live-feeds.ts";
 import { shopActivity } from "../server/shop.ts";
@@ -13,7 +14,7 @@ let sessions: number;
 beforeEach(() => {
   shop = openShop([sold("Bern", 1, 10)]);
   broadcast = fakeBroadcast();
-  live = liveFeeds({ broadcast, cursorSecret: "of the test" });
+  live = liveFeeds({ broadcast, cursorSecret: "of the test", retryMs: () => 1 });
   sessions = 0;
 });
 
@@ -161,6 +162,37 @@ describe("the end", () => {
       code: "NOT_LIVE",
       message: /Rollups: total, shop/,
     });
+    expect(broadcast.listeners()).toBe(0);
+  });
+
+  test("does not come while a store is not reachable, once the snapshot is sent", async () => {
+    const following = follow();
+    await salesOf(following);
+    shop.outage = new SluiceError("BACKEND_UNAVAILABLE", "down");
+    const next = salesOf(following);
+    await sell();
+    await expect.poll(() => sessions, { timeout: 10_000 }).toBeGreaterThan(3);
+    shop.outage = null;
+    expect(await next).toBe(2);
+    await following.return!();
+  });
+
+  test("cuts the wait for a store short", async () => {
+    live = liveFeeds({ broadcast, cursorSecret: "of the test", retryMs: () => 60_000 });
+    const following = follow();
+    await salesOf(following);
+    shop.outage = new SluiceError("BACKEND_UNAVAILABLE", "down");
+    const next = following.next();
+    await sell();
+    await expect.poll(() => sessions, { timeout: 10_000 }).toBe(2);
+    await following.return!();
+    expect(await next).toEqual({ value: undefined, done: true });
+    expect(broadcast.listeners()).toBe(0);
+  });
+
+  test("comes at once when the snapshot's store is not reachable", async () => {
+    shop.outage = new SluiceError("BACKEND_UNAVAILABLE", "down");
+    await expect(follow().next()).rejects.toBe(shop.outage);
     expect(broadcast.listeners()).toBe(0);
   });
 
