@@ -10,7 +10,7 @@ import type { Product } from "../src/model/product.ts";
 import { type Gateway, startGateway } from "../src/server/gateway.ts";
 import { liveFeeds } from "../src/subscriptions/live-feeds.ts";
 import type { Backends } from "./backends.ts";
-import { exampleQuery } from "./example-query.ts";
+import { exampleProduct, exampleQuery } from "./example-query.ts";
 
 export interface GatewaySettings {
   readonly host: string;
@@ -60,7 +60,7 @@ export async function openGateway(
       (await Promise.all(products.map((product) => manifests.current(product)))).every(
         (each) => each !== null,
       ),
-    graphiql: { title: "Sluice", defaultQuery: exampleQuery(products) },
+    graphiql: { title: "Sluice", defaultQuery: exampleQuery(exampleProduct(products)) },
     now: Date.now,
     newId: randomUUID,
   });

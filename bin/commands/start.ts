@@ -13,7 +13,7 @@ import { processBroadcast } from "../broadcast.ts";
 import { closeClients, localClients, provision } from "../clients.ts";
 import { lakeFolder } from "../cloud.ts";
 import type { Endpoints, Environment } from "../environment.ts";
-import { exampleQuery } from "../example-query.ts";
+import { coverageQuery, exampleProduct } from "../example-query.ts";
 import { openGateway } from "../gateway.ts";
 import { loadProducts } from "../load-products.ts";
 import { logger } from "../log.ts";
@@ -50,7 +50,7 @@ export async function runStart(environment: Environment): Promise<void> {
     closing.push(() => gateway.close());
     const replay = runReplays(products, stores, { speed, log, signal, progress: replayReport() });
     closing.push(() => replay);
-    console.log(greeting(products, gateway.url));
+    console.log(await greeting(products, stores, gateway.url));
     await Promise.race([untilStopped(), failure(live), failure(replay), cloud.gone]);
   } finally {
     stopping.abort();
@@ -148,7 +148,9 @@ function replayReport(): Parameters<typeof runReplays>[2]["progress"] & {} {
   };
 }
 
-function greeting(products: readonly Product[], url: string): string {
+async function greeting(products: readonly Product[], { control }: Backends, url: string): Promise<string> {
+  const example = exampleProduct(products);
+  const manifest = await control.get<Manifest>(manifestKey(example));
   return `
 Sluice serves ${products.map(({ name }) => name).join(", ")}.
 
@@ -158,6 +160,6 @@ Sluice serves ${products.map(({ name }) => name).join(", ")}.
 
 Paste this query:
 
-${exampleQuery(products)}
+${coverageQuery(example, manifest!.value.coverage)}
 `;
 }
