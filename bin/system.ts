@@ -8,6 +8,7 @@ import { runConsumer } from "../etl/live/consumer.ts";
 import { waitFor } from "../etl/live/effects.ts";
 import { type ReplayProgress, runReplay } from "../etl/live/replay.ts";
 import { openClock } from "../etl/live/replay-clock.ts";
+import { streamedSources } from "../src/schema/names.ts";
 import type { Broadcast } from "../src/backends/broadcast.ts";
 import type { Product } from "../src/model/product.ts";
 import { declaredSamples, type SampleOptions } from "../src/model/sample.ts";
@@ -131,10 +132,6 @@ function replayedSamples(
       ? []
       : [{ sample, source: sourceFor(sample.source), start: Date.parse(sample.replayFrom) }],
   );
-}
-
-export function streamedSources(products: readonly Product[]): Source[] {
-  return [...new Set(products.map(({ source }) => source))].filter(({ stream }) => stream !== null);
 }
 
 /** The samples of the products' sources. */

@@ -3,16 +3,10 @@ import type { ControlStore } from "../backends/control-store.ts";
 import type { InsightStore } from "../backends/insight-store.ts";
 import type { Warehouse } from "../backends/warehouse.ts";
 import type { Filter } from "../model/filter.ts";
+import { finestGrain } from "../model/gold.ts";
 import type { Product } from "../model/product.ts";
 import type { Scope } from "../model/scope.ts";
-import {
-  assertInstant,
-  floorTo,
-  nextBucket,
-  type Range,
-  type StoredGrain,
-  storedGrains,
-} from "../model/time.ts";
+import { assertInstant, floorTo, nextBucket, type Range } from "../model/time.ts";
 import type { AskedRange, Insight, Question, Session } from "../schema/context.ts";
 import { endOf, sliceOf, type View } from "../sql/plan.ts";
 import { adHocLoader } from "./ad-hoc.ts";
@@ -119,8 +113,4 @@ function resolveRange(product: Product, where: Filter, asked: AskedRange | undef
   if (from !== undefined) return { from, to: Math.max(from, endOf(grain, view)) };
   if (to !== undefined) return { from: Math.min(view.coverage.from, to), to };
   return { from: view.coverage.from, to: endOf(grain, view) };
-}
-
-function finestGrain(product: Product): StoredGrain {
-  return storedGrains.find((grain) => product.rollups.some((rollup) => rollup.finest === grain))!;
 }
