@@ -9,7 +9,7 @@ export async function loadProducts(folder: string): Promise<readonly Product[]> 
   const files = readdirSync(folder).filter(
     (name) => /\.(ts|mts|js|mjs)$/.test(name) && !/\.d\.m?ts$/.test(name),
   );
-  for (const file of files.sort()) await import(pathToFileURL(join(folder, file)).href);
+  for (const file of files.sort()) await load(join(folder, file));
   const products = declaredProducts();
   if (products.length === 0)
     throw new SluiceError(
@@ -17,6 +17,20 @@ export async function loadProducts(folder: string): Promise<readonly Product[]> 
       `The products folder declares at least one @DataProduct. ${folder} has ${files.length} files and none.`,
     );
   return products;
+}
+
+async function load(file: string): Promise<void> {
+  try {
+    await import(pathToFileURL(file).href);
+  } catch (cause) {
+    if (cause instanceof SluiceError) throw cause;
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const hint =
+      code === "ERR_REQUIRE_CYCLE_MODULE"
+        ? ' Outside of this repository name it .mts, or put a package.json with "type": "module" beside it.'
+        : "";
+    throw new SluiceError("DECLARATION", `${file} cannot be loaded: ${message}${hint}`, { cause });
+  }
 }
 
 /** The products of the given names; all of them for no names. */

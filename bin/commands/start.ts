@@ -13,7 +13,7 @@ import { processBroadcast } from "../broadcast.ts";
 import { closeClients, localClients, provision } from "../clients.ts";
 import { lakeFolder } from "../cloud.ts";
 import type { Endpoints, Environment } from "../environment.ts";
-import { coverageQuery, exampleProduct } from "../example-query.ts";
+import { coverageQuery, exampleProduct, exampleQuery } from "../example-query.ts";
 import { openGateway } from "../gateway.ts";
 import { loadProducts } from "../load-products.ts";
 import { logger } from "../log.ts";
@@ -126,11 +126,18 @@ async function buildLakes(products: readonly Product[], { data }: Environment): 
   }
 }
 
-/** A first start fills the stores; a later one serves what they hold. */
+/**
+ * A first start fills the stores; a later one serves what they hold. What cannot be refreshed is told and does not keep
+ * the other products from being served.
+ */
 async function refreshUnpublished(products: readonly Product[], stores: Backends): Promise<void> {
   for (const product of products) {
     const manifest = await stores.control.get<Manifest>(manifestKey(product));
-    if (manifest?.value.shape !== product.shape) await refreshAndShow(product, stores, {});
+    if (manifest?.value.shape === product.shape) continue;
+    await refreshAndShow(product, stores, {}).catch((error: unknown) => {
+      if (!(error instanceof SluiceError) || products.length === 1) throw error;
+      console.error(`sluice: ${product.name} is not served yet. ${error.message}`);
+    });
   }
 }
 
@@ -150,7 +157,8 @@ function replayReport(): Parameters<typeof runReplays>[2]["progress"] & {} {
 
 async function greeting(products: readonly Product[], { control }: Backends, url: string): Promise<string> {
   const example = exampleProduct(products);
-  const manifest = await control.get<Manifest>(manifestKey(example));
+  const coverage = (await control.get<Manifest>(manifestKey(example)))?.value.coverage;
+  const holdsSomething = coverage !== undefined && coverage.from < coverage.until;
   return `
 Sluice serves ${products.map(({ name }) => name).join(", ")}.
 
@@ -160,6 +168,6 @@ Sluice serves ${products.map(({ name }) => name).join(", ")}.
 
 Paste this query:
 
-${coverageQuery(example, manifest!.value.coverage)}
+${holdsSomething ? coverageQuery(example, coverage) : exampleQuery(example)}
 `;
 }
