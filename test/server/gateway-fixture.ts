@@ -1,5 +1,6 @@
 /** A gateway over the shop on a free port of loopback, and two plain clients. */
 import pino from "pino";
+import { expect } from "vitest";
 import { type RawData, WebSocket } from "ws";
 import { analystScope } from "../../src/model/scope.ts";
 import { type Gateway, startGateway } from "../../src/server/gateway.ts";
@@ -151,4 +152,9 @@ export async function connect(
 
 export function subscribe(id: string, query: string, variables?: object): object {
   return { type: "subscribe", id, payload: { query, variables } };
+}
+
+/** Resolves when so many listen to the broadcast. */
+export async function listening({ broadcast }: Fixture, count: number): Promise<void> {
+  await expect.poll(() => broadcast.listeners(), { interval: 5, timeout: 10_000 }).toBe(count);
 }
