@@ -37,9 +37,9 @@ export async function audit(
 ): Promise<Audited> {
   const lake = new Map<string, LakePartition>();
   for (const { value, fingerprint } of changes.present.values())
-    lake.set(value, published.lake.get(value) ?? { fingerprint, gold: [], rows: 0, newest: null });
+    lake.set(value, published.lake.get(value) ?? { fingerprint, gold: null, rows: 0, newest: null });
   for (const { value, fingerprint } of changes.changed)
-    lake.set(value, { fingerprint, gold: [], rows: 0, newest: null });
+    lake.set(value, { fingerprint, gold: null, rows: 0, newest: null });
   let done = 0;
   for (const some of chunksOf(unloaded.partitions, maxUnloadPartitions)) {
     for (const [value, checked] of await checkPartitions(product, some, unloaded.gold, deps))
@@ -58,8 +58,8 @@ async function checkPartitions(
   gold: Unloaded["gold"],
   deps: RefreshDeps,
 ): Promise<[string, LakePartition][]> {
-  const objects = partitions.flatMap(({ value }) => gold.get(value) ?? []);
-  const opened = await deps.gold.open(product, objects);
+  const folders = partitions.flatMap(({ value }) => gold.get(value) ?? []);
+  const opened = await deps.gold.open(product, folders);
   try {
     const totals = groupedBy(await opened.totals(), ({ object }) => partitionOf(object));
     return partitions.map((partition) => {
@@ -70,7 +70,7 @@ async function checkPartitions(
         value,
         {
           fingerprint,
-          gold: gold.get(value) ?? [],
+          gold: gold.get(value) ?? null,
           rows: eventsIn(found, sourceRollup),
           newest: newestIn(product, found),
         },

@@ -50,7 +50,7 @@ export async function load(
   const loaded: LoadedPeriods[] = [];
   let items = 0;
   for (const portions of groupedBy(work, ({ year }) => year).values()) {
-    const gold = await deps.gold.open(product, objectsOf(product, lake, portions));
+    const gold = await deps.gold.open(product, foldersOf(product, lake, portions));
     const done = (portion: Portion, filled: ReadonlySet<string>): void => {
       loaded.push({ ...portion, filled });
       report(portion.periods.length);
@@ -94,7 +94,7 @@ function progressOf(work: readonly Portion[], { progress }: RefreshDeps): (perio
 }
 
 /** The gold of all partitions, changed or not, whose time the portions touch. */
-function objectsOf(
+function foldersOf(
   product: Product,
   lake: ReadonlyMap<string, LakePartition>,
   portions: readonly Portion[],
@@ -102,7 +102,7 @@ function objectsOf(
   const ranges = portions.flatMap(({ grain, periods }) => periods.map((each) => periodRange(each, grain)));
   return [...lake].flatMap(([value, { gold }]) => {
     const range = partitionRange(value, product.source.partition.grain)!;
-    return ranges.some((each) => overlaps(each, range)) ? gold : [];
+    return ranges.some((each) => overlaps(each, range)) ? (gold ?? []) : [];
   });
 }
 

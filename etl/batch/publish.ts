@@ -20,6 +20,7 @@ import {
 import { SluiceError } from "../../src/model/errors.ts";
 import { partitionRange } from "../../src/model/gold.ts";
 import type { Product } from "../../src/model/product.ts";
+import { storedLayout } from "../../src/model/stored-layout.ts";
 import type { Instant } from "../../src/model/time.ts";
 import { totalRows } from "./audit.ts";
 import type { Changes } from "./changed.ts";
@@ -29,7 +30,7 @@ import type { Loaded } from "./load.ts";
 import { type Published, readSegmentPage } from "./published.ts";
 
 /** What is to be published. */
-export interface Build {
+export interface Publication {
   /** The edition's. */
   readonly id: string;
   readonly startedAt: Instant;
@@ -44,7 +45,7 @@ export interface Build {
 export async function publish(
   product: Product,
   published: Published,
-  build: Build,
+  build: Publication,
   { control, clock, progress }: RefreshDeps,
 ): Promise<Edition> {
   const pages = new Map<string, object>([
@@ -65,7 +66,7 @@ export async function publish(
 }
 
 /** The pages of the years in which a partition has changed or vanished. */
-function lakePages({ changes, lake }: Build): Map<string, LakePage> {
+function lakePages({ changes, lake }: Publication): Map<string, LakePage> {
   const yearOf = (partition: string) => partition.slice(0, 4);
   const years = new Set([...changes.changed.map(({ value }) => value), ...changes.vanished].map(yearOf));
   const pages = new Map<string, LakePage>();
@@ -81,7 +82,7 @@ function lakePages({ changes, lake }: Build): Map<string, LakePage> {
 async function segmentPages(
   product: Product,
   published: Published,
-  { id, loaded }: Build,
+  { id, loaded }: Publication,
   control: ControlStore,
 ): Promise<Map<string, SegmentPage>> {
   const pages = new Map<string, SegmentPage>();
@@ -109,7 +110,7 @@ async function writePages(
 function manifestOf(
   product: Product,
   { manifest: before, usable }: Published,
-  { id, until, lake }: Build,
+  { id, until, lake }: Publication,
   written: readonly string[],
   publishedAt: Instant,
 ): Manifest {
@@ -119,6 +120,7 @@ function manifestOf(
     version: (before?.version ?? 0) + 1,
     edition: id,
     shape: product.shape,
+    layout: storedLayout(product),
     publishedAt,
     coverage: { from: Math.min(...starts, until), until },
     newest: newest.length === 0 ? null : Math.max(...newest),
@@ -126,11 +128,13 @@ function manifestOf(
       ...(usable ? before?.pages : {}),
       ...Object.fromEntries(written.map((name) => [name, id])),
     },
+    keeps: before?.keeps ?? 1,
+    hold: null,
   };
 }
 
 function editionOf(
-  { id, startedAt, until: coveredUntil, lake, loaded, bytesScanned }: Build,
+  { id, startedAt, until: coveredUntil, lake, loaded, bytesScanned }: Publication,
   manifest: Manifest,
   previous: Manifest | null,
 ): Edition {
@@ -146,5 +150,6 @@ function editionOf(
     coveredUntil,
     manifest,
     previous: previous?.edition ?? null,
+    restores: null,
   };
 }

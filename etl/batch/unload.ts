@@ -16,8 +16,8 @@ import { runStatement } from "./statement.ts";
 export interface Unloaded {
   /** The changed partitions that begin before the coverage ends. */
   readonly partitions: readonly PartitionFiles[];
-  /** By partition the keys of its gold objects; no entry for a partition without events. */
-  readonly gold: ReadonlyMap<string, readonly string[]>;
+  /** By partition the folder of its gold; no entry for a partition without events. */
+  readonly gold: ReadonlyMap<string, string>;
   readonly bytesScanned: number;
 }
 
@@ -30,7 +30,7 @@ export async function unload(
   options: RefreshOptions,
 ): Promise<Unloaded> {
   const partitions = changed.filter(({ range }) => range.from < until);
-  const gold = new Map<string, string[]>();
+  const gold = new Map<string, string>();
   let bytesScanned = 0;
   let done = 0;
   for (const [i, some] of chunksOf(partitions, maxUnloadPartitions).entries()) {
@@ -46,11 +46,7 @@ export async function unload(
   return { partitions, gold, bytesScanned };
 }
 
-async function collect({ lake }: RefreshDeps, folder: string, gold: Map<string, string[]>): Promise<void> {
-  for await (const { key } of lake.list(folder)) {
-    const partition = partitionOf(key);
-    const objects = gold.get(partition);
-    if (objects === undefined) gold.set(partition, [key]);
-    else objects.push(key);
-  }
+async function collect({ lake }: RefreshDeps, folder: string, gold: Map<string, string>): Promise<void> {
+  for await (const { key } of lake.list(folder))
+    gold.set(partitionOf(key), key.slice(0, key.lastIndexOf("/") + 1));
 }

@@ -30,14 +30,15 @@ export interface DuckDbGoldOptions {
 const parallelDownloads = 16;
 
 export function duckdbGoldReader(options: DuckDbGoldOptions): GoldReader {
-  return { open: (product, objects) => openGold(options, product, objects) };
+  return { open: (product, folders) => openGold(options, product, folders) };
 }
 
 async function openGold(
   { lake, tempFolder, memory = "1GB", threads = 2 }: DuckDbGoldOptions,
   product: Product,
-  objects: readonly string[],
+  folders: readonly string[],
 ): Promise<Gold> {
+  const objects = await objectsBelow(lake, folders);
   const folder = await mkdtemp(path.join(tempFolder, "sluice-gold-"));
   const files = objects.map((object, i) => ({ object, file: path.join(folder, `${i}.parquet`) }));
   const download = inParallel(files, parallelDownloads, async ({ object, file }) =>
@@ -74,6 +75,14 @@ async function openGold(
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function objectsBelow(lake: Lake, folders: readonly string[]): Promise<string[]> {
+  const keys: string[] = [];
+  await inParallel(folders, parallelDownloads, async (prefix) => {
+    for await (const { key } of lake.list(prefix)) keys.push(key);
+  });
+  return keys.sort();
 }
 
 /** The rows of the files, columns by name: an all-null column may be missing or of another type in one of them. */

@@ -24,8 +24,8 @@ export interface GoldTotal {
 }
 
 export interface GoldReader {
-  /** Opens gold objects (keys in the lake) for assembling; `close` frees what it took. */
-  open(product: Product, objects: readonly string[]): Promise<Gold>;
+  /** Opens the gold below folders of the lake (each ends with "/") for assembling; `close` frees what it took. */
+  open(product: Product, folders: readonly string[]): Promise<Gold>;
 }
 
 export interface Gold {

@@ -5,6 +5,7 @@
 import type { ItemKey } from "./layout.ts";
 import type { Product, Rollup } from "./product.ts";
 import type { Source, Stream } from "./source.ts";
+import type { StoredLayout } from "./stored-layout.ts";
 import type { Instant, StoredGrain } from "./time.ts";
 
 /**
@@ -15,6 +16,8 @@ export interface Manifest {
   readonly version: number;
   readonly edition: string;
   readonly shape: string;
+  /** What the items of that shape hold: a reader of another declaration can tell what it may read of them. */
+  readonly layout: StoredLayout;
   readonly publishedAt: Instant;
   /** Editions and Athena answer for [from, until). */
   readonly coverage: { readonly from: Instant; readonly until: Instant };
@@ -22,9 +25,22 @@ export interface Manifest {
   readonly newest: Instant | null;
   /** Page name -> the edition that wrote the page. */
   readonly pages: Readonly<Record<string, string>>;
+  /** The oldest version that can be rolled back to; what only older ones reach is swept. Never falls. */
+  readonly keeps: number;
+  /** Set by a rollback: until it is lifted, no refresh publishes. */
+  readonly hold: Hold | null;
 }
 
-/** Which edition holds each period of a rollup in one year. Immutable. */
+export interface Hold {
+  readonly since: Instant;
+  /** The edition that was taken back. */
+  readonly edition: string;
+}
+
+/**
+ * Which edition holds each period of a rollup in one year. Days of an open month may stand beside it under DAY
+ * (`2001-06-27` beside `2001-06`): such a day is read from its own segment, whatever the month's says. Immutable.
+ */
 export type SegmentPage = Readonly<Partial<Record<StoredGrain, Readonly<Record<string, string>>>>>;
 
 /** The lake partitions of one year as they were read. Immutable. */
@@ -33,8 +49,8 @@ export type LakePage = Readonly<Record<string, LakePartition>>;
 export interface LakePartition {
   /** Of the objects, sizes and etags that were read. */
   readonly fingerprint: string;
-  /** The gold zone's objects for it: keys in the lake. Empty for a partition without events. */
-  readonly gold: readonly string[];
+  /** The folder of its gold in the lake, which ends with "/"; null for a partition without events. */
+  readonly gold: string | null;
   /** Events in it before `coveredUntil`. */
   readonly rows: number;
   /** The start of the newest bucket that holds events, at the product's finest grain; null when none does. */
@@ -56,7 +72,22 @@ export interface Edition {
   readonly manifest: Manifest;
   /** The edition that it took over from; null for the first one. */
   readonly previous: string | null;
+  /** The edition that a rollback published again; null for a refresh. */
+  readonly restores: string | null;
 }
+
+/**
+ * A refresh that may have begun to write. When the product's version has risen past `base` and the build was not
+ * published, it never will be, and what it wrote is swept.
+ */
+export interface Build {
+  /** The manifest's version that it builds upon; 0 before the first one. */
+  readonly base: number;
+  readonly startedAt: Instant;
+}
+
+/** Sort keys of builds are the ids of their editions. */
+export const buildKey = (product: Product, id: string): ItemKey => ({ pk: `builds#${product.name}`, sk: id });
 
 /**
  * The editions that were published, newest first, of all that were written: one that lost the race for the manifest, or

@@ -46,7 +46,7 @@ export function keyText(key: DimensionKey): string {
 /** The segment of one key and period: `FlightActivity#1f2e3d4c#origin#DAY#["ORD"]` / `2001-06#<edition>`. */
 export function segmentKey(
   scope: Scope,
-  product: Product,
+  product: Pick<Product, "name" | "shape">,
   rollup: Rollup,
   grain: StoredGrain,
   key: DimensionKey,

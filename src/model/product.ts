@@ -256,6 +256,7 @@ function storedComponents(measures: readonly Measure[]): readonly Component[] {
 
 function shapeOf(source: Source, components: readonly Component[], rollups: readonly Rollup[]): string {
   const meaning = {
+    format: 2, // of the documents and items themselves
     table: `${source.database}.${source.table}`,
     time: source.time.name,
     columns: source.columns.map((column) => [column.property, column.name, column.type]),

@@ -56,6 +56,9 @@ const reader = () =>
   duckdbGoldReader({
     lake: {
       read: async (key) => readFileSync(path.join(folder, key)),
+      list: async function* (prefix) {
+        yield { key: prefix, size: 0, etag: "" };
+      },
     } satisfies Partial<Lake> as unknown as Lake,
     tempFolder: folder,
   });

@@ -128,8 +128,12 @@ function catalogueOf(product: Product): CatalogueEntry {
       coverage: { from: coverage.from, until: coverage.to },
       newest: null,
       pages: {},
+      layout: { source: "", components: [], rollups: [] },
+      keeps: 1,
+      hold: null,
     },
     previous: null,
+    restores: null,
     current: true,
   };
   return {

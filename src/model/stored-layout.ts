@@ -1,0 +1,48 @@
+/**
+ * What stored items of a shape hold, as a manifest remembers it. A deployment that declares other measures or rollups
+ * reads of it what it still declares, until its own refresh publishes.
+ */
+import type { Product, Rollup } from "./product.ts";
+import type { StoredGrain } from "./time.ts";
+
+export interface StoredLayout {
+  /** Table and time column. Another source's items are not read. */
+  readonly source: string;
+  /** The components of a bucket, in order; each names its column in the lake and its type. */
+  readonly components: readonly string[];
+  readonly rollups: readonly StoredRollup[];
+}
+
+export interface StoredRollup {
+  readonly name: string;
+  /** Each with its column in the lake and its type. */
+  readonly dimensions: readonly string[];
+  readonly grains: readonly StoredGrain[];
+}
+
+export function storedLayout(product: Product): StoredLayout {
+  const { source } = product;
+  return {
+    source: `${source.database}.${source.table} ${source.time.name}`,
+    components: product.components.map(({ id, aggregate }) => {
+      const columns =
+        "column" in aggregate
+          ? [aggregate.column]
+          : "where" in aggregate
+            ? aggregate.where.map(({ column }) => column)
+            : [];
+      return [id, ...columns.map((property) => columnText(product, property))].join(" ");
+    }),
+    rollups: product.rollups.map((rollup: Rollup) => ({
+      name: rollup.name,
+      dimensions: rollup.dimensions.map((property) => columnText(product, property)),
+      grains: rollup.grains,
+    })),
+  };
+}
+
+/** A column that is named, typed or found otherwise means something else. */
+function columnText({ source }: Product, property: string): string {
+  const column = source.columns.find((candidate) => candidate.property === property)!;
+  return `${property}@${column.name}:${column.type}`;
+}
