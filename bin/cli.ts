@@ -1,6 +1,7 @@
 /** `sluice`: every command. Each is loaded when it is called: `--help` needs no server. */
 import { Command } from "commander";
 import { SluiceError } from "../src/model/errors.ts";
+import type { RefreshFlags } from "./commands/refresh.ts";
 import { readEnvironment, settings } from "./environment.ts";
 
 const environment = () => readEnvironment(process.env, process.cwd());
@@ -33,9 +34,41 @@ program
   .command("refresh")
   .argument("[products...]", "names of products (default: all)")
   .option("--full", "compute everything anew")
+  .option("--from <time>", "recount partitions from this day or instant on, changed or not")
+  .option("--to <time>", "recount partitions before this day or instant")
+  .option("--dry-run", "tell what would be done, and do nothing")
   .description("bring products up to date with the lake: changed partitions only")
-  .action(async (products: string[], options: { full?: boolean }) =>
+  .addHelpText(
+    "after",
+    `
+Examples:
+  sluice refresh                                          whatever has changed
+  sluice refresh OrderActivity --dry-run                  what would that be?
+  sluice refresh OrderActivity --from 2001-06-01 --to 2001-06-08
+                                                          a week once more, as after a late correction
+  sluice refresh OrderActivity --full                     everything, from the first partition on`,
+  )
+  .action(async (products: string[], options: RefreshFlags) =>
     (await import("./commands/refresh.ts")).runRefresh(environment(), products, options),
+  );
+
+program
+  .command("rollback")
+  .argument("<product>", "name of a product")
+  .option("--to <edition>", "the edition to publish again (default: the one before the current content)")
+  .option("--release", "lift the hold, so that refreshes publish again")
+  .description("publish an earlier edition again and hold it: no refresh publishes before --release")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  sluice editions OrderActivity                           what there is to go back to
+  sluice rollback OrderActivity                           one edition back; once more: two back
+  sluice rollback OrderActivity --to 20010628T010203456Z-1f2e3d4c
+  sluice rollback OrderActivity --release                 the lake is mended: go on`,
+  )
+  .action(async (product: string, options: { to?: string; release?: boolean }) =>
+    (await import("./commands/rollback.ts")).runRollback(environment(), product, options),
   );
 
 program

@@ -1,7 +1,9 @@
 /** The environment, read once and checked: nothing else looks at `process.env`. */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Retention } from "../etl/batch/deps.ts";
 import { SluiceError } from "../src/model/errors.ts";
+import { parseDuration } from "../src/model/time.ts";
 
 export interface Environment {
   /** The folder of the embedded cloud and of the sample lake. */
@@ -16,6 +18,8 @@ export interface Environment {
   readonly windowMs: number;
   readonly adHocWaitMs: number;
   readonly cursorSecret: string | null;
+  /** What can be rolled back to. */
+  readonly retention: Retention;
   readonly logLevel: string;
 }
 
@@ -28,6 +32,8 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
   ["SLUICE_REPLAY_SPEED", "speed of the replay: a factor (default 600) or max"],
   ["SLUICE_WINDOW_MS", "width of a micro-batch in milliseconds (default 1000)"],
   ["SLUICE_AD_HOC_WAIT_MS", "how long a request waits for its ad-hoc fields (default 20000)"],
+  ["SLUICE_KEEP_EDITIONS", "how many of the newest editions stay, to roll back to (default 10)"],
+  ["SLUICE_KEEP_FOR", "how long every edition stays, as ISO 8601 (default P7D)"],
   [
     "SLUICE_CURSOR_SECRET",
     "signs feed cursors; the same on every gateway (default: made anew at each start)",
@@ -48,6 +54,10 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
         : positive("SLUICE_REPLAY_SPEED", env.SLUICE_REPLAY_SPEED ?? "600"),
     windowMs: wholeNumber("SLUICE_WINDOW_MS", env.SLUICE_WINDOW_MS ?? "1000", 10, 600_000),
     adHocWaitMs: wholeNumber("SLUICE_AD_HOC_WAIT_MS", env.SLUICE_AD_HOC_WAIT_MS ?? "20000", 0, 600_000),
+    retention: {
+      editions: wholeNumber("SLUICE_KEEP_EDITIONS", env.SLUICE_KEEP_EDITIONS ?? "10", 1, 10_000),
+      ms: duration("SLUICE_KEEP_FOR", env.SLUICE_KEEP_FOR ?? "P7D"),
+    },
     cursorSecret: env.SLUICE_CURSOR_SECRET ?? null,
     logLevel: oneOf("SLUICE_LOG", env.SLUICE_LOG ?? "warn", ["debug", "info", "warn", "error", "silent"]),
   };
@@ -61,6 +71,14 @@ function wholeNumber(name: string, text: string, least: number, most: number): n
       `${name} is a whole number from ${least} to ${most}. Got "${text}".`,
     );
   return value;
+}
+
+function duration(name: string, text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (cause) {
+    throw new SluiceError("BAD_USER_INPUT", `${name}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 function positive(name: string, text: string): number {

@@ -2,8 +2,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
-import type { Progress } from "../etl/batch/progress.ts";
-import { refresh, type RefreshResult } from "../etl/batch/run.ts";
+import type { RefreshDeps } from "../etl/batch/deps.ts";
 import { runConsumer } from "../etl/live/consumer.ts";
 import { waitFor } from "../etl/live/effects.ts";
 import { type ReplayProgress, runReplay } from "../etl/live/replay.ts";
@@ -20,30 +19,26 @@ import { heldBackRows } from "./sample-lake.ts";
 /** How long a refresh waits for the micro-batches to archive past its barriers. */
 const barrierWaitMs = 120_000;
 
-/** Refreshes one product; rejects as `refresh` does. */
-export function refreshProduct(
+/** What a refresh or a rollback of a product works with. */
+export function refreshDeps(
   product: Product,
   { warehouse, lake, control, insights, gold, streamOf }: Backends,
-  options: { readonly full?: boolean; readonly progress: (event: Progress) => void },
-): Promise<RefreshResult> {
+  settings: Pick<RefreshDeps, "progress" | "retention">,
+): RefreshDeps {
   const stream = streamOf(product.source);
-  return refresh(
-    product,
-    {
-      warehouse,
-      lake,
-      control,
-      insights,
-      gold,
-      ...(stream && { stream }),
-      clock: Date.now,
-      wait,
-      token: randomUUID,
-      progress: options.progress,
-      barrierWaitMs,
-    },
-    { full: options.full ?? false },
-  );
+  return {
+    warehouse,
+    lake,
+    control,
+    insights,
+    gold,
+    ...(stream && { stream }),
+    clock: Date.now,
+    wait,
+    token: randomUUID,
+    barrierWaitMs,
+    ...settings,
+  };
 }
 
 /** Micro-batches for every stream that a product is computed from, until the signal is aborted. */

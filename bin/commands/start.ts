@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { type Manifest, manifestKey } from "../../src/model/control.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
+import { servingOf } from "../../src/model/serving.ts";
 import { sourceFor } from "../../src/model/source.ts";
 import { formatInstant } from "../../src/model/time.ts";
 import { type Backends, backends } from "../backends.ts";
@@ -45,7 +46,7 @@ export async function runStart(environment: Environment): Promise<void> {
     await openReplayClocks(products, stores, { log, signal });
     const live = runMicroBatches(products, stores, { broadcast, windowMs, log, signal });
     closing.push(() => live);
-    await Promise.race([refreshUnpublished(products, stores), failure(live), cloud.gone]);
+    await Promise.race([refreshUnpublished(products, stores, environment), failure(live), cloud.gone]);
     const gateway = await openGateway(products, stores, broadcast, { ...environment, log });
     closing.push(() => gateway.close());
     const replay = runReplays(products, stores, { speed, log, signal, progress: replayReport() });
@@ -127,16 +128,26 @@ async function buildLakes(products: readonly Product[], { data }: Environment): 
 }
 
 /**
- * A first start fills the stores; a later one serves what they hold. What cannot be refreshed is told and does not keep
- * the other products from being served.
+ * A first start fills the stores; a later one serves what they hold, and one under another declaration refreshes first.
+ * What cannot be refreshed is told: it is served from the other declaration's edition where that holds something for it,
+ * and does not keep the other products from being served.
  */
-async function refreshUnpublished(products: readonly Product[], stores: Backends): Promise<void> {
+export async function refreshUnpublished(
+  products: readonly Product[],
+  stores: Backends,
+  { retention }: Pick<Environment, "retention">,
+): Promise<void> {
   for (const product of products) {
-    const manifest = await stores.control.get<Manifest>(manifestKey(product));
-    if (manifest?.value.shape === product.shape) continue;
-    await refreshAndShow(product, stores, {}).catch((error: unknown) => {
-      if (!(error instanceof SluiceError) || products.length === 1) throw error;
-      console.error(`sluice: ${product.name} is not served yet. ${error.message}`);
+    const manifest = (await stores.control.get<Manifest>(manifestKey(product)))?.value;
+    if (manifest?.shape === product.shape) continue;
+    await refreshAndShow(product, stores, {}, retention).catch((error: unknown) => {
+      if (!(error instanceof SluiceError)) throw error;
+      const isServed = manifest !== undefined && servingOf(product, manifest) !== null;
+      if (!isServed && products.length === 1) throw error;
+      const how = isServed
+        ? `is served from edition ${manifest.edition}, which another declaration published: what it does not hold is left to Athena, up to ${formatInstant(manifest.coverage.until)}`
+        : "is not served yet";
+      console.error(`sluice: ${product.name} ${how}. ${error.message}`);
     });
   }
 }

@@ -35,9 +35,8 @@ export async function audit(
   deps: RefreshDeps,
   options: RefreshOptions,
 ): Promise<Audited> {
-  const lake = new Map<string, LakePartition>();
-  for (const { value, fingerprint } of changes.present.values())
-    lake.set(value, published.lake.get(value) ?? { fingerprint, gold: null, rows: 0, newest: null });
+  const lake = new Map(published.lake);
+  for (const value of changes.vanished) lake.delete(value);
   for (const { value, fingerprint } of changes.changed)
     lake.set(value, { fingerprint, gold: null, rows: 0, newest: null });
   let done = 0;

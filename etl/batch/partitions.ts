@@ -22,6 +22,8 @@ export interface PartitionFiles {
   readonly archived: boolean;
   /** Of the keys, sizes and etags of all its files. */
   readonly fingerprint: string;
+  /** Of all its files. */
+  readonly bytes: number;
 }
 
 /** `database/table/`: where others write a source's files, in folders `<partition column>=<value>/`. */
@@ -39,16 +41,18 @@ export async function listPartitions(
   const archived = await filesByPartition(source, lake, archiveFolder(source));
   const values = [...new Set([...inLake.keys(), ...archived.keys()])].sort();
   return new Map(
-    values.map((value) => [
-      value,
-      {
+    values.map((value) => {
+      const files = [...(inLake.get(value) ?? []), ...(archived.get(value) ?? [])];
+      const partition = {
         value,
         range: rangeOf(source, value),
         inLake: inLake.has(value),
         archived: archived.has(value),
-        fingerprint: fingerprintOf([...(inLake.get(value) ?? []), ...(archived.get(value) ?? [])]),
-      },
-    ]),
+        fingerprint: fingerprintOf(files),
+        bytes: files.reduce((sum, { size }) => sum + size, 0),
+      };
+      return [value, partition];
+    }),
   );
 }
 

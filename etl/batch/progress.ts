@@ -1,6 +1,15 @@
 /** How far a refresh has come, and two ways to show it: a bar on a terminal, JSON lines elsewhere. */
 
-export type Stage = "coverage" | "changed" | "compact" | "unload" | "audit" | "load" | "publish";
+export type Stage =
+  | "lookups"
+  | "coverage"
+  | "changed"
+  | "compact"
+  | "unload"
+  | "audit"
+  | "load"
+  | "publish"
+  | "sweep";
 
 export interface Progress {
   readonly stage: Stage;
@@ -9,6 +18,10 @@ export interface Progress {
   readonly total: number;
   /** What is counted: partitions, periods, shards … */
   readonly unit: string;
+  /** Items written or removed so far, where the stage does. */
+  readonly items?: number;
+  /** Events counted so far. */
+  readonly rows?: number;
 }
 
 export interface ProgressOptions {

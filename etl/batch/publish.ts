@@ -1,21 +1,18 @@
 /**
  * An edition becomes visible.
  *
- * Delivery guarantee: pages and the edition's document are written first and seen by nobody; one conditional write of
- * the manifest's pointer publishes all of it or nothing. Of two refreshes at once the second one is refused.
+ * Delivery guarantee: pages and the edition's document are written before its items and seen by nobody; one conditional
+ * write of the manifest's pointer publishes all of it or nothing. Of two refreshes at once the second one is refused.
  */
-import type { ControlStore } from "../../src/backends/control-store.ts";
+import type { ControlStore, Versioned } from "../../src/backends/control-store.ts";
 import {
   type Edition,
   editionKey,
-  type LakePage,
-  lakePageName,
   type LakePartition,
   type Manifest,
   manifestKey,
   pageKey,
-  segmentPageName,
-  type SegmentPage,
+  publishedEditions,
 } from "../../src/model/control.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import { partitionRange } from "../../src/model/gold.ts";
@@ -25,9 +22,10 @@ import type { Instant } from "../../src/model/time.ts";
 import { totalRows } from "./audit.ts";
 import type { Changes } from "./changed.ts";
 import { forEachInParallel } from "./chunks.ts";
-import type { RefreshDeps } from "./deps.ts";
-import type { Loaded } from "./load.ts";
-import { type Published, readSegmentPage } from "./published.ts";
+import type { RefreshDeps, Retention } from "./deps.ts";
+import type { Portion } from "./load-plan.ts";
+import { lakePages, segmentPages } from "./pages.ts";
+import type { Published } from "./published.ts";
 
 /** What is to be published. */
 export interface Publication {
@@ -37,82 +35,92 @@ export interface Publication {
   readonly until: Instant;
   readonly lake: ReadonlyMap<string, LakePartition>;
   readonly changes: Changes;
-  readonly loaded: Loaded;
+  readonly plan: readonly Portion[];
   readonly bytesScanned: number;
+}
+
+/** Writes the edition's document and then its pages: what a crashed build has loaded can be told from them. */
+export async function prepare(
+  product: Product,
+  published: Published,
+  publication: Publication,
+  { control }: Pick<RefreshDeps, "control">,
+): Promise<Versioned<Edition>> {
+  const { id, changes, lake, plan } = publication;
+  const pages = new Map<string, object>([
+    ...lakePages(changes, lake),
+    ...(await segmentPages(product, published, id, plan, lake, control)),
+  ]);
+  const manifest = manifestOf(product, published, publication, [...pages.keys()]);
+  const value = editionOf(publication, manifest, published.manifest);
+  const revision = await control.put(editionKey(product, id), value, "any");
+  await forEachInParallel([...pages], ([name, page]) => control.put(pageKey(product, name, id), page, "any"));
+  return { value, revision: revision! };
 }
 
 /** Rejects `CONFLICT` when another refresh has published since `published` was read. */
 export async function publish(
   product: Product,
   published: Published,
-  build: Publication,
-  { control, clock, progress }: RefreshDeps,
+  { value: prepared, revision }: Versioned<Edition>,
+  items: number,
+  { control, clock, retention, progress }: RefreshDeps,
 ): Promise<Edition> {
-  const pages = new Map<string, object>([
-    ...lakePages(build),
-    ...(await segmentPages(product, published, build, control)),
-  ]);
-  await writePages(product, build.id, pages, control);
-  const manifest = manifestOf(product, published, build, [...pages.keys()], clock());
-  const edition = editionOf(build, manifest, published.manifest);
-  await control.put(editionKey(product, build.id), edition, null);
-  const revision = await control.put(manifestKey(product), manifest, published.revision);
+  const publishedAt = clock();
+  const edition: Edition = {
+    ...prepared,
+    items,
+    publishedAt,
+    durationMs: publishedAt - prepared.publishedAt,
+    manifest: { ...prepared.manifest, publishedAt },
+  };
+  const keeps = await oldestKept(product, edition, control, retention);
+  const known = await control.put(editionKey(product, edition.id), edition, revision);
+  const flipped =
+    known !== null && (await flip(product, { ...edition.manifest, keeps }, published.revision, control));
   progress({ stage: "publish", done: 1, total: 1, unit: "editions" });
-  if (revision !== null) return edition;
-  throw new SluiceError(
+  if (flipped) return edition;
+  throw overtaken(product, edition.id);
+}
+
+/** The one write that readers see. Resolves to false when the pointer is not at `expected` any more. */
+export async function flip(
+  product: Product,
+  manifest: Manifest,
+  expected: number | null,
+  control: ControlStore,
+): Promise<boolean> {
+  return (await control.put(manifestKey(product), manifest, expected)) !== null;
+}
+
+export function overtaken(product: Product, id: string): SluiceError {
+  return new SluiceError(
     "CONFLICT",
-    `One refresh at a time publishes. Another one published "${product.name}" while edition ${build.id} was made, which is dropped. Refresh again.`,
+    `One refresh at a time publishes. Another one (or a rollback) published "${product.name}" while edition ${id} was made, which is dropped. Refresh again.`,
   );
 }
 
-/** The pages of the years in which a partition has changed or vanished. */
-function lakePages({ changes, lake }: Publication): Map<string, LakePage> {
-  const yearOf = (partition: string) => partition.slice(0, 4);
-  const years = new Set([...changes.changed.map(({ value }) => value), ...changes.vanished].map(yearOf));
-  const pages = new Map<string, LakePage>();
-  for (const year of years)
-    pages.set(
-      lakePageName(year),
-      Object.fromEntries([...lake].filter(([partition]) => yearOf(partition) === year)),
-    );
-  return pages;
-}
-
-/** The pages of the rollups and years that were loaded: the previous page, its reassembled periods replaced. */
-async function segmentPages(
+/**
+ * The version of the oldest edition that stays: one of the newest, or not older than the retention. It never falls, so
+ * whoever publishes upon a manifest with it cannot bring back what a sweep has taken.
+ */
+export async function oldestKept(
   product: Product,
-  published: Published,
-  { id, loaded }: Publication,
+  next: Edition,
   control: ControlStore,
-): Promise<Map<string, SegmentPage>> {
-  const pages = new Map<string, SegmentPage>();
-  for (const { rollup, grain, year, periods, filled } of loaded.periods) {
-    const name = segmentPageName(rollup, year);
-    const page = pages.get(name) ?? (await readSegmentPage(product, published, rollup, year, control));
-    const kept = Object.entries(page[grain] ?? {}).filter(([period]) => !periods.includes(period));
-    const fresh = [...filled].map((period) => [period, id] as const);
-    pages.set(name, { ...page, [grain]: Object.fromEntries([...kept, ...fresh]) });
-  }
-  return pages;
-}
-
-async function writePages(
-  product: Product,
-  edition: string,
-  pages: ReadonlyMap<string, object>,
-  control: ControlStore,
-): Promise<void> {
-  await forEachInParallel([...pages], ([name, page]) =>
-    control.put(pageKey(product, name, edition), page, null),
-  );
+  { editions, ms }: Retention,
+): Promise<number> {
+  const written = await control.list<Edition>(editionKey(product, "").pk);
+  const chain = publishedEditions([...written.map(({ value }) => value), next], next.id);
+  const kept = chain.filter((edition, i) => i < editions || edition.publishedAt >= next.publishedAt - ms);
+  return Math.max(next.manifest.keeps, Math.min(...kept.map(({ version }) => version)));
 }
 
 function manifestOf(
   product: Product,
   { manifest: before, usable }: Published,
-  { id, until, lake }: Publication,
+  { id, until, lake, startedAt }: Publication,
   written: readonly string[],
-  publishedAt: Instant,
 ): Manifest {
   const starts = [...lake.keys()].map((value) => partitionRange(value, product.source.partition.grain)!.from);
   const newest = [...lake.values()].flatMap((partition) => partition.newest ?? []);
@@ -121,7 +129,7 @@ function manifestOf(
     edition: id,
     shape: product.shape,
     layout: storedLayout(product),
-    publishedAt,
+    publishedAt: startedAt,
     coverage: { from: Math.min(...starts, until), until },
     newest: newest.length === 0 ? null : Math.max(...newest),
     pages: {
@@ -133,20 +141,20 @@ function manifestOf(
   };
 }
 
+/** Before it is published, with the start of its making as its time. */
 function editionOf(
-  { id, startedAt, until: coveredUntil, lake, loaded, bytesScanned }: Publication,
+  { id, startedAt, until: coveredUntil, lake, bytesScanned }: Publication,
   manifest: Manifest,
   previous: Manifest | null,
 ): Edition {
-  const { publishedAt, version } = manifest;
   return {
     id,
-    publishedAt,
-    version,
+    publishedAt: startedAt,
+    version: manifest.version,
     rows: totalRows(lake),
-    items: loaded.items,
+    items: 0,
     bytesScanned,
-    durationMs: publishedAt - startedAt,
+    durationMs: 0,
     coveredUntil,
     manifest,
     previous: previous?.edition ?? null,

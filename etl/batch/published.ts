@@ -12,6 +12,7 @@ import {
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product, Rollup } from "../../src/model/product.ts";
 import type { Instant } from "../../src/model/time.ts";
+import type { RefreshOptions } from "./deps.ts";
 
 export interface Published {
   /** The pointer and its revision; null before the first refresh. */
@@ -41,6 +42,22 @@ export async function readPublished(
     usable,
     lake: usable ? await readLakePages(product, manifest, control) : new Map(),
   };
+}
+
+/** Rejects `BAD_USER_INPUT` where there is nothing to recount a range of. */
+export function checkRange(product: Product, { manifest, usable }: Published, options: RefreshOptions): void {
+  const { range, full = false } = options;
+  if (range === undefined) return;
+  if (full)
+    throw new SluiceError(
+      "BAD_USER_INPUT",
+      "Either everything is computed anew (--full) or a range is recounted (--from, --to). Drop one of them.",
+    );
+  if (manifest === null || !usable)
+    throw new SluiceError(
+      "BAD_USER_INPUT",
+      `A range is recounted upon an edition of the present declaration. "${product.name}" has none yet: the first one covers the whole lake. Refresh without --from and --to.`,
+    );
 }
 
 async function readLakePages(

@@ -4,24 +4,30 @@
  * Delivery guarantee: a crash anywhere leaves readers on the previous edition, and the next run does the work again;
  * an edition is seen whole or not at all.
  */
-import type { Edition } from "../../src/model/control.ts";
+import type { Edition, Hold } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
 import { floorTo, formatInstant, type Instant } from "../../src/model/time.ts";
 import { finestGrain } from "../../src/model/gold.ts";
 import { audit, totalRows } from "./audit.ts";
+import { checkBase, openBuild } from "./builds.ts";
 import { type Changes, findChanges } from "./changed.ts";
 import { compact } from "./compact.ts";
 import { coveredByLake, passBarriers } from "./coverage.ts";
 import type { RefreshDeps, RefreshOptions } from "./deps.ts";
+import { registerGold } from "./gold-table.ts";
 import { load } from "./load.ts";
+import { planLoad } from "./load-plan.ts";
 import { lakeFolder, listPartitions, type PartitionFiles } from "./partitions.ts";
-import { publish } from "./publish.ts";
-import { type Published, readPublished } from "./published.ts";
+import { prepare, publish } from "./publish.ts";
+import { checkRange, type Published, readPublished } from "./published.ts";
+import { sweep } from "./sweep.ts";
 import { unload } from "./unload.ts";
 
 export interface RefreshResult {
-  /** False when nothing had changed: then nothing was written, and the figures are of no work. */
+  /** False when nothing had changed, or a rollback holds the product: then nothing was written. */
   readonly published: boolean;
+  /** What keeps this product from being refreshed. */
+  readonly held: Hold | null;
   /** The current edition: this refresh's, or the one it found. */
   readonly edition: string;
   /** Of the manifest. */
@@ -47,26 +53,46 @@ export async function refresh(
   deps: RefreshDeps,
   options: RefreshOptions = {},
 ): Promise<RefreshResult> {
+  const { control } = deps;
   const startedAt = deps.clock();
-  const published = await readPublished(product, deps.control, options.full ?? false);
-  const { until, present } = await coverage(product, published, deps);
-  const changes = findChanges(published, present, until);
+  const published = await readPublished(product, control, options.full ?? false);
+  checkRange(product, published, options);
+  if (published.manifest?.hold) return nothingDone(published, startedAt, deps);
+  const { until, present } = await coverage(product, published, deps, options);
+  const changes = findChanges(published, present, until, options.range);
   reportChanges(changes, deps);
-  if (isUpToDate(published, changes, until)) return upToDate(published, startedAt, deps);
+  if (isUpToDate(published, changes, until)) {
+    await registerGold(product, published.manifest!, deps);
+    await sweep(product, deps);
+    return nothingDone(published, startedAt, deps);
+  }
 
   const id = editionId(startedAt, deps.token());
+  await openBuild(product, published, id, startedAt, control);
   const compacted = await compact(product.source, id, changes, deps, options);
   const unloaded = await unload(product, id, changes, until, deps, options);
   const audited = await audit(product, published, changes, unloaded, until, deps, options);
-  const loaded = await load(product, id, published, changes, audited.lake, until, deps);
+  const plan = planLoad(product, published, changes, until);
   const bytesScanned = compacted + unloaded.bytesScanned + audited.bytesScanned;
-  const build = { id, startedAt, until, lake: audited.lake, changes, loaded, bytesScanned };
-  return resultOf(await publish(product, published, build, deps), changes);
+  await checkBase(product, published, id, control);
+  const { lake } = audited;
+  const prepared = await prepare(
+    product,
+    published,
+    { id, startedAt, until, lake, changes, plan, bytesScanned },
+    deps,
+  );
+  const items = await load(product, id, plan, lake, deps);
+  const edition = await publish(product, published, prepared, items, deps);
+  await registerGold(product, edition.manifest, deps);
+  await sweep(product, deps);
+  return resultOf(edition, changes);
 }
 
 function resultOf(edition: Edition, { changed, vanished }: Changes): RefreshResult {
   return {
     published: true,
+    held: null,
     edition: edition.id,
     version: edition.version,
     rows: edition.rows,
@@ -79,20 +105,27 @@ function resultOf(edition: Edition, { changed, vanished }: Changes): RefreshResu
   };
 }
 
-/** The lake is listed after the archive has passed the barriers: so it holds everything before `until`. */
-async function coverage(
+/**
+ * The lake is listed after the archive has passed the barriers: so it holds everything before `until`. Recounting a
+ * range moves nothing.
+ */
+export async function coverage(
   product: Product,
   published: Published,
   deps: RefreshDeps,
+  { range }: RefreshOptions,
 ): Promise<{ until: Instant; present: ReadonlyMap<string, PartitionFiles> }> {
   const { stream } = product.source;
   // a shape with a coarser finest grain cuts on its own edges
   const previous = published.until === null ? null : floorTo(published.until, finestGrain(product));
-  const passed = stream === null ? null : await passBarriers(product, stream, previous, deps);
+  const keepsCut = range !== undefined && previous !== null;
+  const passed =
+    stream === null ? null : keepsCut ? previous : await passBarriers(product, stream, previous, deps);
   const present = await listPartitions(product.source, deps.lake);
-  const until =
-    passed ?? coveredByLake(product, present, published.until, deps.lake.url(lakeFolder(product.source)));
-  return { until, present };
+  if (passed !== null) return { until: passed, present };
+  if (keepsCut) return { until: previous, present };
+  const folder = deps.lake.url(lakeFolder(product.source));
+  return { until: coveredByLake(product, present, published.until, folder), present };
 }
 
 function reportChanges({ changed, vanished }: Changes, { progress }: RefreshDeps): void {
@@ -104,10 +137,11 @@ function isUpToDate(published: Published, { changed, vanished }: Changes, until:
   return published.usable && changed.length === 0 && vanished.length === 0 && until === published.until;
 }
 
-function upToDate({ manifest, lake }: Published, startedAt: Instant, deps: RefreshDeps): RefreshResult {
-  const { edition, version, coverage: covered } = manifest!;
+function nothingDone({ manifest, lake }: Published, startedAt: Instant, deps: RefreshDeps): RefreshResult {
+  const { edition, version, hold, coverage: covered } = manifest!;
   return {
     published: false,
+    held: hold,
     edition,
     version,
     rows: totalRows(lake),
@@ -121,6 +155,6 @@ function upToDate({ manifest, lake }: Published, startedAt: Instant, deps: Refre
 }
 
 /** Sorts by time, and no two are equal: `20010628T010203456Z-1f2e3d4c`. */
-function editionId(at: Instant, token: string): string {
+export function editionId(at: Instant, token: string): string {
   return `${formatInstant(at).replaceAll(/[-:.]/g, "")}-${token.replaceAll(/[^A-Za-z0-9]/g, "").slice(0, 8)}`;
 }

@@ -6,6 +6,7 @@
  */
 import { ConditionalCheckFailedException, type DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import {
+  DeleteCommand,
   DynamoDBDocumentClient,
   GetCommand,
   paginateQuery,
@@ -15,6 +16,7 @@ import {
 } from "@aws-sdk/lib-dynamodb";
 import { SluiceError } from "../model/errors.ts";
 import type { ItemKey } from "../model/layout.ts";
+import { inParallel } from "./batches.ts";
 import type { ControlStore, Versioned } from "./control-store.ts";
 
 export interface DynamoControlStoreOptions {
@@ -23,6 +25,8 @@ export interface DynamoControlStoreOptions {
   /** A new random string, to tell a put of ours from another's. */
   readonly token: () => string;
 }
+
+const parallelRemovals = 16;
 
 interface ControlItem extends ItemKey {
   readonly r: number;
@@ -42,6 +46,10 @@ export function dynamoControlStore({ client, table, token }: DynamoControlStoreO
       expected === "any"
         ? overwrite(documents, table, key, value)
         : swap(documents, conditionalPut(table, key, value, expected, token())),
+    remove: (keys) =>
+      inParallel(keys, parallelRemovals, async ({ pk, sk }) => {
+        await documents.send(new DeleteCommand({ TableName: table, Key: { pk, sk } })).catch(unavailable);
+      }),
     list: <T>(pk: string, options: { descending?: boolean; first?: number } = {}) =>
       list<T>(documents, table, pk, options),
   };

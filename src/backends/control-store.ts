@@ -15,6 +15,8 @@ export interface ControlStore {
    * Resolves to the new revision, or null when another writer was first: then nothing is written.
    */
   put(key: ItemKey, value: object, expected: number | null | "any"): Promise<number | null>;
+  /** Removes documents. Idempotent: one that is gone stays gone. */
+  remove(keys: readonly ItemKey[]): Promise<void>;
   /** All documents of a partition key in order of their sort keys. */
   list<T>(
     pk: string,

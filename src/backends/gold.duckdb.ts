@@ -8,13 +8,19 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { SluiceError } from "../model/errors.ts";
-import type { Component } from "../model/expression.ts";
-import { componentType, type GoldColumns, goldColumns, sourceRollup } from "../model/gold.ts";
+import {
+  type GoldColumns,
+  goldColumns,
+  type GoldKeyColumns,
+  goldKeyColumns,
+  sourceRollup,
+} from "../model/gold.ts";
+import type { DimensionKey } from "../model/layout.ts";
 import type { Product, Rollup } from "../model/product.ts";
-import type { Column } from "../model/source.ts";
-import { periodOf, periodRange, type StoredGrain } from "../model/time.ts";
-import type { Value } from "../model/values.ts";
+import { periodRange } from "../model/time.ts";
 import { inParallel } from "./batches.ts";
+import { dimensionValue, keySql, name, periodName, periodUnit, text } from "./gold-rows.duckdb.ts";
+import { segmentsSql } from "./gold-segments.duckdb.ts";
 import type { AssembledSegment, Gold, GoldReader, GoldTotal } from "./gold.ts";
 import type { Lake } from "./lake.ts";
 
@@ -66,9 +72,13 @@ async function openGold(
             product,
             segmentsSql(product, columns, table, rollup, grain, periods),
             rollup,
-            grain,
+            periods,
           ),
     totals: async () => (files.length === 0 ? [] : totals(connection, columns, table, files)),
+    keys: (rollup, keyColumns, periods) =>
+      files.length === 0 || periods.length === 0
+        ? none()
+        : keys(instance, table, rollup, keyColumns, periods),
     close: async () => {
       connection.closeSync();
       instance.closeSync();
@@ -78,11 +88,11 @@ async function openGold(
 }
 
 async function objectsBelow(lake: Lake, folders: readonly string[]): Promise<string[]> {
-  const keys: string[] = [];
+  const objects: string[] = [];
   await inParallel(folders, parallelDownloads, async (prefix) => {
-    for await (const { key } of lake.list(prefix)) keys.push(key);
+    for await (const { key } of lake.list(prefix)) objects.push(key);
   });
-  return keys.sort();
+  return objects.sort();
 }
 
 /** The rows of the files, columns by name: an all-null column may be missing or of another type in one of them. */
@@ -97,18 +107,18 @@ async function* segments(
   product: Product,
   sql: string,
   rollup: Rollup,
-  grain: StoredGrain,
+  periods: readonly string[],
 ): AsyncIterable<AssembledSegment> {
   const connection = await instance.connect();
-  const keyColumns = rollup.dimensions.map((property) => dimensionOf(product, property).column);
+  const { dimensions } = goldKeyColumns(product, rollup);
   try {
     const result = await connection.stream(sql);
     for await (const rows of result.yieldRows())
       for (const cells of rows)
         yield {
-          key: keyColumns.map((column, i) => dimensionValue(product, column, cells[i])),
-          period: periodOf(Number(cells[keyColumns.length]), grain),
-          packed: String(cells[keyColumns.length + 1]),
+          key: dimensions.map((column, i) => dimensionValue(column, cells[i])),
+          period: periodName(Number(cells[dimensions.length]), periods),
+          packed: String(cells[dimensions.length + 1]),
         };
   } catch (error) {
     throw refused(product, rollup, error);
@@ -117,103 +127,31 @@ async function* segments(
   }
 }
 
-/** One row per key and period: the key's values, the period's start in epoch ms, the packed buckets. */
-function segmentsSql(
-  product: Product,
-  columns: GoldColumns,
+/** The distinct keys of a rollup in periods. */
+async function* keys(
+  instance: DuckDBInstance,
   table: string,
-  rollup: Rollup,
-  grain: StoredGrain,
+  rollup: string,
+  { rollup: rollupColumn, bucket, dimensions }: GoldKeyColumns,
   periods: readonly string[],
-): string {
-  const keys = rollup.dimensions.map((property) => keySql(product, columns, property));
-  const ranges = periods.map((period) => periodRange(period, grain));
-  const bucket = `CAST(${name(columns.bucket)} AS TIMESTAMP)`;
-  const components = product.components.map((component, i) => mergedSql(component, columns.components[i]!));
-  const inner = [
-    ...keys.map((key, i) => `${key} AS k${i}`),
-    `date_trunc('${grain}', ${bucket}) AS slot`,
-    ...components.map((merged, i) => `${merged} AS v${i}`),
-  ];
-  // one sorted list of structs per segment: a list per column, each aggregated in order, takes ten times the memory
-  const bucketOf = product.components.map((c, i) => `v${i} := ${valueSql(product, c, `v${i}`)}`);
-  const buckets = `list_sort(list(struct_pack(${[`i := ${indexSql(grain)}`, ...bucketOf].join(", ")})))`;
-  const fields = ["i", ...product.components.map((_, i) => `v${i}`)];
-  const lists = fields.map(
-    (field) => `'[' || array_to_string(list_transform(b, x -> x.${field}), ',') || ']'`,
-  );
-  const outer = [
-    ...keys.map((_, i) => `k${i}`),
-    `epoch_ms(date_trunc('${periodUnits[grain]}', slot)) AS period`,
-  ];
-  return `SELECT * EXCLUDE (b), '[' || ${lists.join(" || ',' || ")} || ']' AS packed FROM (
-SELECT ${outer.join(", ")}, ${buckets} AS b
-FROM (SELECT ${inner.join(", ")} FROM ${table}
-  WHERE ${name(columns.rollup)} = ${text(rollup.name)}
-    AND ${bucket} >= make_timestamp_ms(${Math.min(...ranges.map(({ from }) => from))})
-    AND ${bucket} < make_timestamp_ms(${Math.max(...ranges.map(({ to }) => to))})
-    AND epoch_ms(date_trunc('${periodUnits[grain]}', ${bucket})) IN (${ranges.map(({ from }) => from).join(", ")})
-  GROUP BY ${ordinals(keys.length + 1)})
-GROUP BY ${ordinals(keys.length + 1)})`;
-}
-
-const periodUnits = { HOUR: "day", DAY: "month", MONTH: "year" } as const satisfies Record<
-  StoredGrain,
-  string
->;
-
-/** As `bucketIndex` of the model. */
-function indexSql(grain: StoredGrain): string {
-  const index = { HOUR: "hour(slot)", DAY: "day(slot) - 1", MONTH: "month(slot) - 1" } as const;
-  return index[grain];
-}
-
-function mergedSql(component: Component, column: string): string {
-  const merge = { add: "sum", min: "min", max: "max" } as const;
-  return `${merge[component.merge]}(${name(column)})`;
-}
-
-const maxSafe = Number.MAX_SAFE_INTEGER;
-
-/** A value as the JSON that JavaScript would write; a whole double as an integer, so -0 as 0. Shortest round-trip text. */
-function valueSql(product: Product, component: Component, value: string): string {
-  if (componentType(product.source, component) === "int")
-    return `CASE WHEN ${value} IS NULL THEN 'null' WHEN ${value} BETWEEN -${maxSafe} AND ${maxSafe} THEN CAST(${value} AS VARCHAR)
-      ELSE ${refusal(component, value, "is beyond 2^53")} END`;
-  return `CASE WHEN ${value} IS NULL THEN 'null' WHEN NOT isfinite(${value}) THEN ${refusal(component, value, "is not finite")}
-      WHEN ${value} = trunc(${value}) AND abs(${value}) <= ${maxSafe} THEN CAST(CAST(${value} AS BIGINT) AS VARCHAR)
-      ELSE CAST(${value} AS VARCHAR) END`;
-}
-
-function refusal(component: Component, value: string, problem: string): string {
-  return `error(${text(`${component.id} `)} || CAST(${value} AS VARCHAR) || ${text(` ${problem}`)})`;
-}
-
-function keySql(product: Product, columns: GoldColumns, property: string): string {
-  const { column, position } = dimensionOf(product, property);
-  const gold = name(columns.dimensions[position]!);
-  return column.type === "datetime" ? `epoch_ms(CAST(${gold} AS TIMESTAMP))` : gold;
-}
-
-function dimensionOf(
-  product: Product,
-  property: string,
-): { readonly column: Column; readonly position: number } {
-  const position = product.dimensions.findIndex((candidate) => candidate.property === property);
-  return { column: product.dimensions[position]!, position };
-}
-
-/** A cell of DuckDB as a value of the model. */
-function dimensionValue(product: Product, column: Column, cell: unknown): Value {
-  if (cell === null || typeof cell === "string" || typeof cell === "boolean") return cell;
-  const number = Number(cell);
-  const representable = column.type === "float" ? Number.isFinite(number) : Number.isSafeInteger(number);
-  if (!representable)
-    throw new SluiceError(
-      "REFRESH",
-      `A dimension's value is a finite number, an integer at most 2^53. "${column.property}" of "${product.name}" is ${number}. Declare it as a String, or clean the lake.`,
+): AsyncIterable<{ key: DimensionKey; period: string }> {
+  const connection = await instance.connect();
+  const period = `epoch_ms(date_trunc('${periodUnit(periods)}', CAST(${name(bucket)} AS TIMESTAMP)))`;
+  const starts = periods.map((each) => periodRange(each).from);
+  try {
+    const result = await connection.stream(
+      `SELECT DISTINCT ${[...dimensions.map(keySql), period].join(", ")} FROM ${table}
+WHERE ${name(rollupColumn)} = ${text(rollup)} AND ${period} IN (${starts.join(", ")})`,
     );
-  return number;
+    for await (const rows of result.yieldRows())
+      for (const cells of rows)
+        yield {
+          key: dimensions.map((column, i) => dimensionValue(column, cells[i])),
+          period: periodName(Number(cells[dimensions.length]), periods),
+        };
+  } finally {
+    connection.closeSync();
+  }
 }
 
 /** Per object and rollup. The buckets of the row that counts the source are null. */
@@ -246,16 +184,4 @@ function refused(product: Product, rollup: Rollup, error: unknown): SluiceError 
     `Segments of rollup "${rollup.name}" of "${product.name}" cannot be assembled: ${reason}`,
     { cause: error },
   );
-}
-
-function ordinals(count: number): string {
-  return Array.from({ length: count }, (_, i) => i + 1).join(", ");
-}
-
-function name(column: string): string {
-  return `"${column.replaceAll('"', '""')}"`;
-}
-
-function text(value: string): string {
-  return `'${value.replaceAll("'", "''")}'`;
 }

@@ -1,4 +1,5 @@
 /** Reads the gold zone's Parquet (`model/gold.ts` has its columns) and assembles segments of it. */
+import type { GoldKeyColumns } from "../model/gold.ts";
 import type { DimensionKey } from "../model/layout.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import type { Instant, StoredGrain } from "../model/time.ts";
@@ -30,11 +31,18 @@ export interface GoldReader {
 
 export interface Gold {
   /**
-   * The segments of a rollup and grain whose period is one of `periods`, merged from the rollup's finest grain.
+   * The segments of a rollup and grain whose period is one of `periods` (all days, all months or all years), merged from
+   * the rollup's finest grain.
    * Rejects `REFRESH` for a value that JSON numbers cannot carry: an integer beyond 2^53, NaN, an infinity.
    */
   segments(rollup: Rollup, grain: StoredGrain, periods: readonly string[]): AsyncIterable<AssembledSegment>;
   /** Per object and rollup how many events are in it, and when. */
   totals(): Promise<readonly GoldTotal[]>;
+  /** The distinct keys of a rollup with events in each of the periods, whatever shape the gold is of. */
+  keys(
+    rollup: string,
+    columns: GoldKeyColumns,
+    periods: readonly string[],
+  ): AsyncIterable<{ readonly key: DimensionKey; readonly period: string }>;
   close(): Promise<void>;
 }

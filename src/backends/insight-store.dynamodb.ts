@@ -46,7 +46,8 @@ export function dynamoInsightStore(options: DynamoInsightStoreOptions): InsightS
   const documents = DynamoDBDocumentClient.from(options.client);
   return {
     read: (segments, live) => read(options, documents, segments, live),
-    writeSegments: (items, progress) => writeSegments(options, items, progress),
+    writeSegments: (items, progress) => writeAll(options, items, putOf, progress),
+    removeSegments: (keys) => writeAll(options, keys, deleteOf),
     writeLive: (item, expected) => writeLive(options, item, expected),
     listLive: (partition) => listLive(documents, options.tables.live, partition),
   };
@@ -133,14 +134,15 @@ async function backOff({ random, wait }: DynamoInsightStoreOptions, attempt: num
   await wait(random() * Math.min(maxBackoffMs, firstBackoffMs * 2 ** Math.min(attempt, 16)));
 }
 
-async function writeSegments(
+async function writeAll<T>(
   options: DynamoInsightStoreOptions,
-  items: AsyncIterable<SegmentItem> | Iterable<SegmentItem>,
+  items: AsyncIterable<T> | Iterable<T>,
+  requestOf: (item: T) => WriteRequest,
   progress: (written: number) => void = () => {},
 ): Promise<number> {
   let written = 0;
   await inParallel(batchesOf(items, writeBatch), parallelWrites, async (batch) => {
-    await writeBatchOf(options, batch.map(putOf));
+    await writeBatchOf(options, batch.map(requestOf));
     written += batch.length;
     progress(written);
   });
@@ -149,6 +151,10 @@ async function writeSegments(
 
 function putOf(item: SegmentItem): WriteRequest {
   return { PutRequest: { Item: { pk: { S: item.pk }, sk: { S: item.sk }, c: { S: item.packed } } } };
+}
+
+function deleteOf({ pk, sk }: ItemKey): WriteRequest {
+  return { DeleteRequest: { Key: { pk: { S: pk }, sk: { S: sk } } } };
 }
 
 async function writeBatchOf(options: DynamoInsightStoreOptions, batch: WriteRequest[]): Promise<void> {

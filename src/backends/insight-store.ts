@@ -33,6 +33,8 @@ export interface InsightStore {
     items: AsyncIterable<SegmentItem> | Iterable<SegmentItem>,
     progress?: (written: number) => void,
   ): Promise<number>;
+  /** Removes segments, 25 a call. Resolves to the number of keys. Idempotent: one that is gone stays gone. */
+  removeSegments(keys: AsyncIterable<ItemKey> | Iterable<ItemKey>): Promise<number>;
   /**
    * Writes a live item if the stored one still has `expected` as its version (null: does not exist). Otherwise nothing
    * is written and the stored item is returned.

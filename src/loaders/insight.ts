@@ -1,8 +1,7 @@
 /** One slice over one range: routes each measure to the stored state or to Athena, and records where it came from. */
-import { aggregateId, aggregatesOf, type Aggregate, type Expression } from "../model/expression.ts";
-import { emptyState, readMeasure, type State, stateReader } from "../model/fold.ts";
+import { type Aggregate, aggregateId, columnsOf } from "../model/expression.ts";
+import { aggregatesBehind, readMeasure, type State, stateReader } from "../model/fold.ts";
 import type { Filter } from "../model/filter.ts";
-import { liveKey, mergeBuckets, segmentKey } from "../model/layout.ts";
 import type { Measure, Product } from "../model/product.ts";
 import type { Scope } from "../model/scope.ts";
 import {
@@ -19,7 +18,6 @@ import type { Value } from "../model/values.ts";
 import { SluiceError, UserInputError } from "../model/errors.ts";
 import type { Insight } from "../schema/context.ts";
 import {
-  type Piece,
   planStored,
   showRollups,
   sliceOf,
@@ -32,7 +30,10 @@ import type { AdHocLoader } from "./ad-hoc.ts";
 import type { Gate } from "./gate.ts";
 import type { Snapshot } from "./manifests.ts";
 import type { ProvenanceRecord } from "./provenance.ts";
-import type { SegmentLoader, Wanted } from "./segments.ts";
+import type { ReadBudget } from "./read-budget.ts";
+import type { SegmentPart } from "./segment-parts.ts";
+import type { SegmentLoader } from "./segments.ts";
+import { readState } from "./stored-state.ts";
 
 /** What every insight of one request works with. */
 export interface Workings {
@@ -42,25 +43,6 @@ export interface Workings {
   readonly adHoc: AdHocLoader;
   readonly provenance: ProvenanceRecord;
   readonly reads: ReadBudget;
-}
-
-/** What a request may read, in pieces of segments: known before anything is read. */
-export class ReadBudget {
-  #left: number;
-
-  constructor(readonly most = 200_000) {
-    this.#left = most;
-  }
-
-  /** Throws `QUERY_TOO_COMPLEX`. */
-  take(pieces: number): void {
-    this.#left -= pieces;
-    if (this.#left < 0)
-      throw new SluiceError(
-        "QUERY_TOO_COMPLEX",
-        `A request reads at most ${this.most} pieces of segments: keys times buckets, summed over its fields. Ask for fewer keys, a coarser grain or a shorter range.`,
-      );
-  }
 }
 
 /** One question with everything that answering it needs. */
@@ -80,14 +62,16 @@ const maxBuckets = 10_000;
 
 /** Plans the question and loads what its keys depend on. */
 export async function poseInsight(workings: Workings, posed: Posed): Promise<Insight> {
-  const plan = planStored(posed.product, posed.where, posed.range, posed.view);
-  if (plan.kind === "stored") {
-    // a series has paid for its buckets
-    if (posed.series === null)
-      workings.reads.take(plan.keys.length * (plan.editions.length + plan.live.length));
-    await posed.snapshot.prepare(plan.rollup, new Set(plan.editions.map(({ period }) => period.slice(0, 4))));
-  }
-  return new PlannedInsight(workings, posed, plan);
+  const { snapshot, series } = posed;
+  const plan = planStored(snapshot.serving, posed.where, posed.range, posed.view);
+  if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, []);
+  const { keys, editions, live, rollup } = plan;
+  // a series has paid for its buckets
+  if (series === null) workings.reads.take(keys.length * (editions.length + live.length));
+  const segments = await snapshot.segments(rollup, editions);
+  // a piece of an open month may be many: its days
+  workings.reads.take(keys.length * Math.max(0, segments.length - editions.length));
+  return new PlannedInsight(workings, posed, plan, segments);
 }
 
 class PlannedInsight implements Insight {
@@ -98,9 +82,15 @@ class PlannedInsight implements Insight {
   readonly #workings: Workings;
   readonly #posed: Posed;
   readonly #plan: StoredPlan | UnstoredPlan;
+  readonly #segments: readonly SegmentPart[];
   #state: Promise<State> | null = null;
 
-  constructor(workings: Workings, posed: Posed, plan: StoredPlan | UnstoredPlan) {
+  constructor(
+    workings: Workings,
+    posed: Posed,
+    plan: StoredPlan | UnstoredPlan,
+    segments: readonly SegmentPart[],
+  ) {
     this.product = posed.product;
     this.id = posed.id;
     this.range = posed.range;
@@ -108,19 +98,29 @@ class PlannedInsight implements Insight {
     this.#workings = workings;
     this.#posed = posed;
     this.#plan = plan;
+    this.#segments = segments;
   }
 
   async complete(): Promise<boolean> {
-    if (this.#plan.kind === "stored") return this.#plan.complete;
+    const plan = this.#plan;
     const { coverage } = this.#posed.view;
-    return this.range.from >= coverage.from && this.range.to <= coverage.until;
+    const covered = this.range.from >= coverage.from && this.range.to <= coverage.until;
+    if (plan.kind === "unstored") return covered;
+    const declared = this.product.measures.filter(({ precomputed }) => precomputed);
+    return plan.complete && (covered || declared.every((measure) => this.#isRead(measure, plan)));
   }
 
   async measure(name: string, path: readonly string[]): Promise<number | null> {
     const measure = this.product.measure(name);
-    return measure.precomputed && this.#plan.kind === "stored"
+    return this.#plan.kind === "stored" && this.#isRead(measure, this.#plan)
       ? this.#stored(measure, this.#plan, path)
       : this.#asked(measure, path);
+  }
+
+  /** What no segment has to answer for is read live, also before the refresh that stores it. */
+  #isRead(measure: Measure, { editions, live }: StoredPlan): boolean {
+    const { serving } = this.#posed.snapshot;
+    return serving.stores(measure) || (measure.precomputed && editions.length === 0 && live.length > 0);
   }
 
   async stamp(): Promise<string> {
@@ -129,12 +129,14 @@ class PlannedInsight implements Insight {
   }
 
   notLive(): string | null {
-    const live = this.product.rollups.filter((rollup) => rollup.live);
-    const can = `Live rollups of ${this.product.name}: ${showRollups(live) || "none"}.`;
+    const served = this.#posed.snapshot.serving.rollups.filter(({ live }) => live);
+    const can = `Live rollups of ${this.product.name}: ${showRollups(served) || "none"}.`;
     if (this.#plan.kind === "unstored") return `This slice has no live rollup: ${this.#plan.reason}. ${can}`;
-    return this.#plan.rollup.live
-      ? null
-      : `The rollup [${this.#plan.rollup.dimensions.join(", ")}] is not live. ${can}`;
+    const { rollup } = this.#plan;
+    if (rollup.live) return null;
+    const declared = this.product.rollups.some(({ name, live }) => name === rollup.name && live);
+    const when = declared ? " before the next refresh" : "";
+    return `The rollup [${rollup.dimensions.join(", ")}] is not live${when}. ${can}`;
   }
 
   async series(grain: Grain): Promise<readonly Insight[]> {
@@ -143,7 +145,7 @@ class PlannedInsight implements Insight {
       throw new UserInputError(
         `A series has at most ${maxBuckets} buckets. ${grain} over this range makes about ${count}. Ask for a coarser grain or a shorter range.`,
       );
-    const slice = sliceOf(this.product, this.#posed.where);
+    const slice = sliceOf(this.#posed.snapshot.serving, this.#posed.where);
     if (slice.kind === "slice") this.#workings.reads.take(slice.keys.length * count);
     const series = { range: this.range, grain };
     const pose = (range: Range) =>
@@ -176,43 +178,10 @@ class PlannedInsight implements Insight {
   }
 
   #load(plan: StoredPlan): Promise<State> {
-    this.#state ??= this.#readState(plan);
+    const { scope, segments: loader } = this.#workings;
+    const { serving } = this.#posed.snapshot;
+    this.#state ??= readState({ product: this.product, serving, scope, loader }, plan, this.#segments);
     return this.#state;
-  }
-
-  async #readState(plan: StoredPlan): Promise<State> {
-    const { components } = this.product;
-    const wanted = this.#wanted(plan);
-    const items = await Promise.all(wanted.map((item) => this.#workings.segments.load(item)));
-    const state = emptyState(components);
-    items.forEach((columns, i) => {
-      const { piece } = wanted[i]!;
-      if (columns !== null) mergeBuckets(components, state, columns, piece.first, piece.end);
-    });
-    return state;
-  }
-
-  #wanted(plan: StoredPlan): (Wanted & { readonly piece: Piece })[] {
-    const { product } = this;
-    const { scope } = this.#workings;
-    return plan.keys.flatMap((key) => [
-      ...plan.editions.flatMap((piece) => {
-        const edition = this.#posed.snapshot.editionOf(plan.rollup, piece.grain, piece.period);
-        if (edition === null) return [];
-        return [
-          {
-            piece,
-            live: false,
-            key: segmentKey(scope, product, plan.rollup, piece.grain, key, piece.period, edition),
-          },
-        ];
-      }),
-      ...plan.live.map((piece) => ({
-        piece,
-        live: true,
-        key: liveKey(scope, product, plan.rollup, key, piece.period),
-      })),
-    ]);
   }
 
   /** Athena answers up to the coverage, for the whole series at once where this is one bucket of it. */
@@ -229,7 +198,7 @@ class PlannedInsight implements Insight {
     const through = Math.max(Math.min(this.range.to, coverage.until), coverage.from);
     const found = range.from < range.to ? await this.#ask(question, measure, path, through) : undefined;
     const aggregates = new Map(
-      allAggregates(this.product, measure.expression).map((each) => [aggregateId(each), each]),
+      aggregatesBehind(this.product, measure.expression).map((each) => [aggregateId(each), each]),
     );
     return readMeasure(
       this.product,
@@ -240,27 +209,33 @@ class PlannedInsight implements Insight {
 
   /** The series to ask for in one go. A cut bucket at its edge stands alone where rollups answer the whole ones. */
   #seriesFor(measure: Measure): Posed["series"] {
-    const { series, product, where } = this.#posed;
+    const { series, snapshot, where } = this.#posed;
     const isWhole =
       series !== null && [this.range.from, this.range.to].every((at) => isAligned(at, series.grain));
-    return isWhole || !measure.precomputed || sliceOf(product, where).kind === "unstored" ? series : null;
+    const { serving } = snapshot;
+    return isWhole || !serving.stores(measure) || sliceOf(serving, where).kind === "unstored" ? series : null;
   }
 
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
-    const aggregates = allAggregates(this.product, measure.expression);
+    const aggregates = aggregatesBehind(this.product, measure.expression);
+    this.#checkColumns(measure, aggregates);
     const answer = await this.#workings.adHoc.load({ source: this.product.source, question, aggregates });
     const { queryId, bytesScanned } = answer;
     this.#workings.provenance.add(path, { source: "ATHENA", through, queryId, bytesScanned });
     return answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
   }
-}
 
-/** What an expression is read from, the sides of ratios included. */
-function allAggregates(product: Product, expression: Expression): readonly Aggregate[] {
-  if (expression.kind !== "ratio") return aggregatesOf(expression);
-  return [expression.numerator, expression.denominator].flatMap((side) =>
-    allAggregates(product, product.measure(side).expression),
-  );
+  /** One measure that Athena cannot answer must not spoil the statement that others share. */
+  #checkColumns({ name }: Measure, aggregates: readonly Aggregate[]): void {
+    const { snapshot, where } = this.#posed;
+    const read = [...aggregates.flatMap(columnsOf), ...where.map(({ column }) => column)];
+    const unknown = read.find((property) => !snapshot.serving.isCatalogued(property));
+    if (unknown === undefined) return;
+    throw new SluiceError(
+      "BACKEND_UNAVAILABLE",
+      `Measure "${name}" of "${this.product.name}" needs column "${unknown}", which the published edition did not know. Run "sluice refresh ${this.product.name}".`,
+    );
+  }
 }
 
 /** An aggregate over no events. */

@@ -6,8 +6,11 @@ import { LRUCache } from "lru-cache";
 import type { ControlStore } from "../backends/control-store.ts";
 import { type Manifest, manifestKey, pageKey, segmentPageName, type SegmentPage } from "../model/control.ts";
 import { SluiceError } from "../model/errors.ts";
-import type { Product, Rollup } from "../model/product.ts";
-import type { Instant, StoredGrain } from "../model/time.ts";
+import type { Product } from "../model/product.ts";
+import { type ServedRollup, type Serving, servingOf } from "../model/serving.ts";
+import type { Instant } from "../model/time.ts";
+import type { Piece } from "../sql/plan.ts";
+import { type SegmentPart, segmentParts } from "./segment-parts.ts";
 
 export interface ManifestOptions {
   readonly control: ControlStore;
@@ -19,10 +22,10 @@ export interface ManifestOptions {
 /** One version of a product's manifest: everything a request reads goes by it. */
 export interface Snapshot {
   readonly manifest: Manifest;
-  /** The edition that holds a period of a rollup, or null when none does. Needs `prepare` for the period's year. */
-  editionOf(rollup: Rollup, grain: StoredGrain, period: string): string | null;
-  /** Loads the pages of a rollup for the given years. */
-  prepare(rollup: Rollup, years: Iterable<string>): Promise<void>;
+  /** What of it the product's declaration can read. */
+  readonly serving: Serving;
+  /** The segments that hold the buckets of these pieces; periods without events have none. */
+  segments(rollup: ServedRollup, pieces: readonly Piece[]): Promise<SegmentPart[]>;
 }
 
 const defaultMaxAgeMs = 1_000;
@@ -56,27 +59,28 @@ export class Manifests {
     this.#current.delete(product);
   }
 
-  /** The current version. Rejects when nothing is published, or only under another shape. */
+  /** The current version. Rejects when nothing is published, or nothing that this declaration could read. */
   async snapshot(product: Product): Promise<Snapshot> {
     const manifest = await this.current(product);
-    if (manifest === null || manifest.shape !== product.shape)
+    const serving = manifest && servingOf(product, manifest);
+    if (manifest === null || serving === null)
       throw new SluiceError(
         "BACKEND_UNAVAILABLE",
         `Product "${product.name}" has no published edition ${manifest === null ? "yet" : "of its present declaration"}. Run "sluice refresh ${product.name}".`,
       );
-    const pages = new Map<string, SegmentPage>();
+    const pageOf = async (rollup: ServedRollup, year: string): Promise<SegmentPage> => {
+      const name = segmentPageName(rollup, year);
+      const edition = manifest.pages[name];
+      return edition === undefined ? {} : this.#page(product, name, edition);
+    };
     return {
       manifest,
-      editionOf: (rollup, grain, period) =>
-        pages.get(segmentPageName(rollup, period.slice(0, 4)))?.[grain]?.[period] ?? null,
-      prepare: async (rollup, years) => {
-        await Promise.all(
-          [...years].map(async (year) => {
-            const name = segmentPageName(rollup, year);
-            const edition = manifest.pages[name];
-            if (edition !== undefined) pages.set(name, await this.#page(product, name, edition));
-          }),
-        );
+      serving,
+      segments: async (rollup, pieces) => {
+        const years = [...new Set(pieces.map(yearOf))];
+        const read = await Promise.all(years.map((year) => pageOf(rollup, year)));
+        const pages = new Map(years.map((year, i) => [year, read[i]!]));
+        return pieces.flatMap((piece) => segmentParts(pages.get(yearOf(piece))!, piece));
       },
     };
   }
@@ -88,14 +92,17 @@ export class Manifests {
     const known = this.#pages.get(id);
     if (known !== undefined) return known;
     const page = this.#options.control.get<SegmentPage>(key).then((found) => {
-      if (found === null)
-        throw new Error(
-          `The manifest of ${product.name} points to page ${name} of ${edition}, which is not there.`,
-        );
-      return found.value;
+      if (found !== null) return found.value;
+      this.expire(product.name);
+      throw new SluiceError(
+        "BACKEND_UNAVAILABLE",
+        `A request reads the editions that were published when it began. What one of "${product.name}" points to, page "${name}" of edition ${edition}, is no longer kept. Ask again: the next request reads the present edition.`,
+      );
     });
     this.#pages.set(id, page);
     page.catch(() => this.#pages.delete(id));
     return page;
   }
 }
+
+const yearOf = ({ period }: Piece): string => period.slice(0, 4);

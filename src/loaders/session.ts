@@ -6,16 +6,18 @@ import type { Filter } from "../model/filter.ts";
 import { finestGrain } from "../model/gold.ts";
 import type { Product } from "../model/product.ts";
 import type { Scope } from "../model/scope.ts";
-import { assertInstant, floorTo, nextBucket, type Range } from "../model/time.ts";
+import type { Serving } from "../model/serving.ts";
+import { assertInstant, floorTo, type Instant, nextBucket, type Range } from "../model/time.ts";
 import type { AskedRange, Insight, Question, Session } from "../schema/context.ts";
 import { endOf, sliceOf, type View } from "../sql/plan.ts";
 import { adHocLoader } from "./ad-hoc.ts";
 import { catalogueEntry } from "./catalogue.ts";
 import { Gate } from "./gate.ts";
-import { poseInsight, ReadBudget, type Workings } from "./insight.ts";
+import { poseInsight, type Workings } from "./insight.ts";
 import type { LiveStatus } from "./live-status.ts";
 import type { Manifests, Snapshot } from "./manifests.ts";
 import { ProvenanceRecord } from "./provenance.ts";
+import { ReadBudget } from "./read-budget.ts";
 import { type SegmentCache, segmentLoader } from "./segments.ts";
 
 /** What sessions share: process-wide caches over the backends. */
@@ -75,7 +77,7 @@ async function look(shared: Shared, provenance: ProvenanceRecord, product: Produ
   const snapshot = await shared.manifests.snapshot(product);
   const { manifest } = snapshot;
   provenance.readManifest(product.name, manifest.version);
-  const newest = [manifest.newest, live?.newest].filter((at) => at != null);
+  const newest = [newestOf(snapshot), live?.newest].filter((at) => at != null);
   return {
     snapshot,
     view: {
@@ -86,12 +88,17 @@ async function look(shared: Shared, provenance: ProvenanceRecord, product: Produ
   };
 }
 
+/** The last instant of the newest bucket that holds events: whichever grain it has, it lies in the same bucket of a coarser one. */
+function newestOf({ manifest: { newest, coverage }, serving }: Snapshot): Instant | null {
+  return newest === null ? null : Math.min(nextBucket(newest, serving.finest), coverage.until) - 1;
+}
+
 function pose(
   workings: Workings,
   { snapshot, view }: Seen,
   { product, where, range: asked }: Question,
 ): Promise<Insight> {
-  const range = resolveRange(product, where, asked, view);
+  const range = resolveRange(product, snapshot.serving, where, asked, view);
   const id = Buffer.from(JSON.stringify([product.name, where, asked ?? null])).toString("base64url");
   return poseInsight(workings, { product, where, range, id, view, snapshot, series: null });
 }
@@ -100,8 +107,14 @@ function pose(
  * The instants of a range: an open side is the coverage's edge, live part included; `last` ends at the end of the
  * newest bucket that holds events, in the finest grain that answers the slice, and starts on a bucket edge.
  */
-function resolveRange(product: Product, where: Filter, asked: AskedRange | undefined, view: View): Range {
-  const slice = sliceOf(product, where);
+function resolveRange(
+  product: Product,
+  serving: Serving,
+  where: Filter,
+  asked: AskedRange | undefined,
+  view: View,
+): Range {
+  const slice = sliceOf(serving, where);
   const grain = slice.kind === "slice" ? slice.rollup.finest : finestGrain(product);
   if (asked?.lastMs !== undefined) {
     const to = view.newest === null ? view.coverage.until : nextBucket(view.newest, grain);

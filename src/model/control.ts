@@ -86,6 +86,21 @@ export interface Build {
   readonly startedAt: Instant;
 }
 
+/** The gold of one year as the BI table has it. */
+export interface GoldYear {
+  /** The edition of the lake page that is registered; null while that is not so. */
+  readonly page: string | null;
+  /** Partition -> the folder of its gold. While not settled: all that may be registered. */
+  readonly folders: Readonly<Record<string, string>>;
+  readonly settled: boolean;
+}
+
+/** Beside the years there is the document "table": the statements that made it. */
+export const goldTableKey = (product: Product, year: string): ItemKey => ({
+  pk: `gold#${product.name}`,
+  sk: year,
+});
+
 /** Sort keys of builds are the ids of their editions. */
 export const buildKey = (product: Product, id: string): ItemKey => ({ pk: `builds#${product.name}`, sk: id });
 
@@ -111,7 +126,8 @@ export const editionKey = (product: Product, id: string): ItemKey => ({
   sk: id,
 });
 
-export const segmentPageName = (rollup: Rollup, year: string): string => `segments/${rollup.name}/${year}`;
+export const segmentPageName = (rollup: Pick<Rollup, "name">, year: string): string =>
+  `segments/${rollup.name}/${year}`;
 export const lakePageName = (year: string): string => `lake/${year}`;
 export const pageKey = (product: Product, page: string, edition: string): ItemKey => ({
   pk: `page#${product.name}#${page}`,

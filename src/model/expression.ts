@@ -63,6 +63,14 @@ export function aggregatesOf(expression: Expression): readonly Aggregate[] {
   }
 }
 
+/** The columns that an aggregate reads, by property. */
+export function columnsOf(aggregate: Aggregate): readonly string[] {
+  if ("column" in aggregate) return [aggregate.column];
+  if ("where" in aggregate) return aggregate.where.map(({ column }) => column);
+  if (aggregate.kind !== "sql") return [];
+  return [...aggregate.text.matchAll(bracedColumn)].map(([, property]) => property!);
+}
+
 /** How the states of two disjoint parts make the state of their union; null where they do not. */
 export function mergeOf(aggregate: Aggregate): Component["merge"] | null {
   switch (aggregate.kind) {

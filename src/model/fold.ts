@@ -2,7 +2,7 @@
  * The JavaScript half of "one definition, one number": components folded over events, states merged, measures read
  * from a state. The other half is the SQL compiler; a property test holds the two to the same answers.
  */
-import { aggregateId, aggregatesOf, type Component, type Expression } from "./expression.ts";
+import { type Aggregate, aggregateId, aggregatesOf, type Component, type Expression } from "./expression.ts";
 import { matcher } from "./filter.ts";
 import type { Event } from "./values.ts";
 
@@ -77,6 +77,14 @@ export function readMeasure(
   if (expression.kind !== "ratio") return parts[0]!;
   const side = (name: string) => readMeasure(product, product.measure(name).expression, aggregate);
   return divide(side(expression.numerator), side(expression.denominator));
+}
+
+/** The aggregates that `readMeasure` asks for, the sides of ratios included. */
+export function aggregatesBehind(product: Readable, expression: Expression): readonly Aggregate[] {
+  if (expression.kind !== "ratio") return aggregatesOf(expression);
+  return [expression.numerator, expression.denominator].flatMap((side) =>
+    aggregatesBehind(product, product.measure(side).expression),
+  );
 }
 
 /** Looks aggregates up in a state, for `readMeasure`. */

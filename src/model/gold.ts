@@ -2,10 +2,12 @@
  * The layout of the gold zone: what the refresh's UNLOAD writes, and what segments are assembled from and BI tools
  * read. Rows are: rollup name, bucket, the product's dimensions, its components and the lake's partition column.
  */
-import type { Component } from "./expression.ts";
+import type { Aggregate, Component } from "./expression.ts";
+import type { Condition } from "./filter.ts";
 import type { Product, Rollup } from "./product.ts";
 import type { PartitionGrain, Source } from "./source.ts";
 import { nextBucket, type Range, type StoredGrain, storedGrains } from "./time.ts";
+import type { ColumnType } from "./values.ts";
 
 /** `rollup` of the row that counts a partition's events without any grouping: what the audit holds the others to. */
 export const sourceRollup = "_source";
@@ -15,13 +17,13 @@ export interface GoldColumns {
   readonly bucket: string;
   /** By position in `product.dimensions`. */
   readonly dimensions: readonly string[];
-  /** By position in `product.components`: `c0`, `c1`, … */
+  /** By position in `product.components`: `events`, `sum_price`, … */
   readonly components: readonly string[];
   readonly partition: string;
 }
 
 /**
- * The columns of a product's gold, named `rollup`, `bucket`, `c0` …, and by property. Underscores follow where a name
+ * The columns of a product's gold, named `rollup`, `bucket`, `events`, `sum_price` …, and by property. Underscores follow where a name
  * is taken: a dimension may be called `bucket`, and Athena folds the case of names.
  */
 export function goldColumns(product: Product): GoldColumns {
@@ -31,9 +33,51 @@ export function goldColumns(product: Product): GoldColumns {
     partition,
     rollup: free("rollup"),
     bucket: free("bucket"),
-    components: product.components.map((_, i) => free(`c${i}`)),
+    // before the components: a dimension keeps its name whatever is measured
     dimensions: product.dimensions.map((dimension) => free(dimension.property)),
+    components: product.components.map(({ aggregate }) => free(componentName(aggregate))),
   };
+}
+
+const longestName = 60;
+
+/** What a component is called by those who query gold: by itself, not by the measures that are read from it. */
+function componentName(aggregate: Aggregate): string {
+  if (aggregate.kind === "count") return "events";
+  if (aggregate.kind === "countIf")
+    return `events_where_${aggregate.where.map(conditionName).join("_and_")}`.slice(0, longestName);
+  return "column" in aggregate
+    ? `${aggregate.kind.replace("countOf", "count")}_${aggregate.column}`
+    : "value";
+}
+
+function conditionName(condition: Condition): string {
+  const { column, op } = condition;
+  const operand = "value" in condition ? condition.value : condition.values.join("_or_");
+  return `${column}_${op}_${String(operand)}`.replaceAll(/[^A-Za-z0-9]+/g, "_").replace(/_$/, "");
+}
+
+/** What a key's value is read from. */
+export interface GoldKeyColumn {
+  readonly name: string;
+  readonly type: ColumnType;
+}
+
+/** How gold names what the keys of a rollup and their buckets are made of. */
+export interface GoldKeyColumns {
+  readonly rollup: string;
+  readonly bucket: string;
+  /** In the rollup's order. */
+  readonly dimensions: readonly GoldKeyColumn[];
+}
+
+export function goldKeyColumns(product: Product, { dimensions }: Pick<Rollup, "dimensions">): GoldKeyColumns {
+  const { rollup, bucket, dimensions: names } = goldColumns(product);
+  const column = (property: string): GoldKeyColumn => {
+    const position = product.dimensions.findIndex((candidate) => candidate.property === property);
+    return { name: names[position]!, type: product.dimensions[position]!.type };
+  };
+  return { rollup, bucket, dimensions: dimensions.map(column) };
 }
 
 /** Gives each wanted name, with underscores behind it until no name given or taken before is equal but for case. */

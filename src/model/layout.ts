@@ -47,7 +47,7 @@ export function keyText(key: DimensionKey): string {
 export function segmentKey(
   scope: Scope,
   product: Pick<Product, "name" | "shape">,
-  rollup: Rollup,
+  rollup: Pick<Rollup, "name" | "dimensions">,
   grain: StoredGrain,
   key: DimensionKey,
   period: string,
@@ -64,7 +64,7 @@ export function segmentKey(
 export function liveKey(
   scope: Scope,
   product: Product,
-  rollup: Rollup,
+  rollup: Pick<Rollup, "name" | "dimensions" | "finest">,
   key: DimensionKey,
   period: string,
 ): ItemKey {
@@ -72,7 +72,11 @@ export function liveKey(
   return { pk: livePartition(product, rollup, period), sk: keyText(key) };
 }
 
-export function livePartition(product: Product, rollup: Rollup, period: string): string {
+export function livePartition(
+  product: Product,
+  rollup: Pick<Rollup, "name" | "finest">,
+  period: string,
+): string {
   return `${product.name}#${product.shape}#${rollup.name}#${rollup.finest}#${period}`;
 }
 

@@ -2,12 +2,17 @@
  * What stored items of a shape hold, as a manifest remembers it. A deployment that declares other measures or rollups
  * reads of it what it still declares, until its own refresh publishes.
  */
+import { columnsOf } from "./expression.ts";
+import { type GoldKeyColumns, goldKeyColumns } from "./gold.ts";
 import type { Product, Rollup } from "./product.ts";
+import type { Column } from "./source.ts";
 import type { StoredGrain } from "./time.ts";
 
 export interface StoredLayout {
   /** Table and time column. Another source's items are not read. */
   readonly source: string;
+  /** What the lake's table has, each with its type: Athena answers for these. */
+  readonly columns: readonly string[];
   /** The components of a bucket, in order; each names its column in the lake and its type. */
   readonly components: readonly string[];
   readonly rollups: readonly StoredRollup[];
@@ -18,25 +23,23 @@ export interface StoredRollup {
   /** Each with its column in the lake and its type. */
   readonly dimensions: readonly string[];
   readonly grains: readonly StoredGrain[];
+  /** How gold of that shape names its keys. */
+  readonly gold: GoldKeyColumns;
 }
 
 export function storedLayout(product: Product): StoredLayout {
   const { source } = product;
   return {
     source: `${source.database}.${source.table} ${source.time.name}`,
-    components: product.components.map(({ id, aggregate }) => {
-      const columns =
-        "column" in aggregate
-          ? [aggregate.column]
-          : "where" in aggregate
-            ? aggregate.where.map(({ column }) => column)
-            : [];
-      return [id, ...columns.map((property) => columnText(product, property))].join(" ");
-    }),
+    columns: source.columns.map(lakeColumn),
+    components: product.components.map(({ id, aggregate }) =>
+      [id, ...columnsOf(aggregate).map((property) => columnText(product, property))].join(" "),
+    ),
     rollups: product.rollups.map((rollup: Rollup) => ({
       name: rollup.name,
       dimensions: rollup.dimensions.map((property) => columnText(product, property)),
       grains: rollup.grains,
+      gold: goldKeyColumns(product, rollup),
     })),
   };
 }
@@ -44,5 +47,10 @@ export function storedLayout(product: Product): StoredLayout {
 /** A column that is named, typed or found otherwise means something else. */
 function columnText({ source }: Product, property: string): string {
   const column = source.columns.find((candidate) => candidate.property === property)!;
-  return `${property}@${column.name}:${column.type}`;
+  return `${property}@${lakeColumn(column)}`;
+}
+
+/** A column as the lake has it. */
+export function lakeColumn({ name, type }: Column): string {
+  return `${name}:${type}`;
 }

@@ -117,10 +117,6 @@ export function bucketCount(range: Range, grain: Grain): number {
   return Math.ceil((range.to - range.from) / width[grain]);
 }
 
-const periodGrain = { HOUR: "DAY", DAY: "MONTH", MONTH: "YEAR" } as const satisfies Record<
-  StoredGrain,
-  Grain
->;
 const periodLength = { HOUR: 10, DAY: 7, MONTH: 4 } as const satisfies Record<StoredGrain, number>;
 
 /** The name of the period whose segment holds the bucket of `grain` at `at`: 2001-06-27, 2001-06 or 2001. */
@@ -128,10 +124,11 @@ export function periodOf(at: Instant, grain: StoredGrain): string {
   return new Date(at).toISOString().slice(0, periodLength[grain]);
 }
 
-/** The range of a period named by `periodOf`. */
-export function periodRange(period: string, grain: StoredGrain): Range {
+/** The range of a day, month or year as `periodOf` names them. */
+export function periodRange(period: string): Range {
   const from = Date.parse(`${period}${"-01-01".slice(period.length - 4)}T00:00:00Z`);
-  return { from, to: nextBucket(from, periodGrain[grain]) };
+  const width = period.length === 10 ? "DAY" : period.length === 7 ? "MONTH" : "YEAR";
+  return { from, to: nextBucket(from, width) };
 }
 
 /** The position of the bucket at `at` in its segment: the hour of the day, day of the month or month of the year, from 0. */

@@ -24,20 +24,44 @@ const hiveTypes = {
 /** Athena: statements have at most 262,144 bytes; a hundred partitions stay far below. */
 const partitionsPerStatement = 100;
 
-export function createDatabaseSql(source: Source): string {
-  return `CREATE DATABASE IF NOT EXISTS ${quoted(source.database)}`;
+/** A table that is partitioned by one column: a source's own, or one of gold. */
+export interface PartitionedTable {
+  readonly database: string;
+  readonly table: string;
+  readonly partition: { readonly column: string };
+}
+
+export interface ColumnDdl {
+  readonly name: string;
+  readonly type: ColumnType;
+}
+
+export function createDatabaseSql({ database }: Pick<PartitionedTable, "database">): string {
+  return `CREATE DATABASE IF NOT EXISTS ${quoted(database)}`;
 }
 
 /** The source's table over the folder of its partitions. */
 export function createTableSql(source: Source, location: string): string {
-  return createSql(source, source.table, [source.partition.column], location);
+  return createSql(source, source.columns, [source.partition.column], location);
+}
+
+/** A table of other columns than a source's. */
+export function createPartitionedTableSql(
+  table: PartitionedTable,
+  columns: readonly ColumnDdl[],
+  location: string,
+): string {
+  return createSql(table, columns, [table.partition.column], location);
+}
+
+export function dropTableSql({ database, table }: Pick<PartitionedTable, "database" | "table">): string {
+  return `DROP TABLE IF EXISTS ${quoted(database)}.${quoted(table)}`;
 }
 
 /** The catalogue forgets the source's tables; the files stay. */
 export function dropTablesSql(source: Source): string[] {
-  return [source.table, partsTable(source)].map(
-    (table) => `DROP TABLE IF EXISTS ${alterable(source, table)}`,
-  );
+  const { database } = source;
+  return [source.table, partsTable(source)].map((table) => dropTableSql({ database, table }));
 }
 
 /** The helper table that holds a partition's lake files and archived files side by side, for compaction. */
@@ -51,13 +75,19 @@ export function partColumn(source: Source): string {
 }
 
 export function createPartsTableSql(source: Source, location: string): string {
-  return createSql(source, partsTable(source), [source.partition.column, partColumn(source)], location);
+  const parts = { database: source.database, table: partsTable(source) };
+  return createSql(parts, source.columns, [source.partition.column, partColumn(source)], location);
 }
 
-function createSql(source: Source, table: string, partitions: readonly string[], location: string): string {
-  const columns = source.columns.map(({ name, type }) => `${quoted(name)} ${hiveTypes[type]}`);
+function createSql(
+  { database, table }: Pick<PartitionedTable, "database" | "table">,
+  declared: readonly ColumnDdl[],
+  partitions: readonly string[],
+  location: string,
+): string {
+  const columns = declared.map(({ name, type }) => `${quoted(name)} ${hiveTypes[type]}`);
   const partitionedBy = partitions.map((column) => `${quoted(column)} string`);
-  return `CREATE EXTERNAL TABLE IF NOT EXISTS ${quoted(source.database)}.${quoted(table)} (
+  return `CREATE EXTERNAL TABLE IF NOT EXISTS ${quoted(database)}.${quoted(table)} (
   ${columns.join(",\n  ")}
 )
 PARTITIONED BY (${partitionedBy.join(", ")})
@@ -66,7 +96,10 @@ LOCATION ${stringLiteral(location)}`;
 }
 
 /** Registers partitions that are not yet, a hundred per statement. */
-export function addPartitionsSql(source: Source, partitions: readonly PartitionLocation[]): string[] {
+export function addPartitionsSql(
+  source: PartitionedTable,
+  partitions: readonly PartitionLocation[],
+): string[] {
   return inHundreds(partitions).map(
     (some) =>
       `ALTER TABLE ${alterable(source, source.table)} ADD IF NOT EXISTS
@@ -87,22 +120,22 @@ ${some.map(({ value, part, location }) => `PARTITION (${partition(source, value)
   );
 }
 
-export function setLocationSql(source: Source, { value, location }: PartitionLocation): string {
+export function setLocationSql(source: PartitionedTable, { value, location }: PartitionLocation): string {
   return `ALTER TABLE ${alterable(source, source.table)} PARTITION (${partition(source, value)}) SET LOCATION ${stringLiteral(location)}`;
 }
 
-export function dropPartitionsSql(source: Source, values: readonly string[]): string[] {
+export function dropPartitionsSql(source: PartitionedTable, values: readonly string[]): string[] {
   return inHundreds(values).map(
     (some) =>
       `ALTER TABLE ${alterable(source, source.table)} DROP IF EXISTS ${some.map((value) => `PARTITION (${partition(source, value)})`).join(", ")}`,
   );
 }
 
-function partition(source: Source, value: string): string {
+function partition(source: Pick<PartitionedTable, "partition">, value: string): string {
   return `${quoted(source.partition.column)} = ${stringLiteral(value)}`;
 }
 
-function alterable(source: Source, table: string): string {
+function alterable(source: Pick<PartitionedTable, "database">, table: string): string {
   return `${quoted(source.database)}.${quoted(table)}`;
 }
 

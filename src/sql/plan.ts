@@ -4,7 +4,7 @@
  */
 import type { Condition, Filter } from "../model/filter.ts";
 import type { DimensionKey } from "../model/layout.ts";
-import type { Product, Rollup } from "../model/product.ts";
+import type { ServedRollup, Serving } from "../model/serving.ts";
 import {
   bucketIndex,
   ceilTo,
@@ -22,7 +22,7 @@ import type { Value } from "../model/values.ts";
 /** What one request sees of a product: the coverage of its editions and how far its live items have come. */
 export interface View {
   readonly coverage: { readonly from: Instant; readonly until: Instant };
-  /** Start of the newest bucket that holds events (editions) or time of the newest event (live). */
+  /** The newest instant at which there can be an event: of editions the last of a bucket, live the event's own. */
   readonly newest: Instant | null;
   readonly live: LiveView | null;
 }
@@ -44,7 +44,7 @@ export interface Piece {
 
 export interface StoredPlan {
   readonly kind: "stored";
-  readonly rollup: Rollup;
+  readonly rollup: ServedRollup;
   readonly keys: readonly DimensionKey[];
   readonly editions: readonly Piece[];
   readonly live: readonly Piece[];
@@ -59,16 +59,19 @@ export interface UnstoredPlan {
   readonly reason: string;
 }
 
+/** The rollups that can be read at present. */
+export type Servable = Pick<Serving, "dimensions" | "rollups" | "awaited">;
+
 /** More keys than this are not read one by one. */
 const maxKeys = 1_000;
 
 export function planStored(
-  product: Product,
+  served: Servable,
   where: Filter,
   range: Range,
   view: View,
 ): StoredPlan | UnstoredPlan {
-  const slice = sliceOf(product, where);
+  const slice = sliceOf(served, where);
   if (slice.kind === "unstored") return slice;
   const { rollup, keys } = slice;
   const extent = extentOf(range, rollup, view);
@@ -102,7 +105,7 @@ export function planStored(
  * The part of a range in which there can be events, its outer edges widened to buckets of the rollup: before the
  * coverage and after the newest bucket there is nothing to cut.
  */
-function extentOf(range: Range, rollup: Rollup, view: View): Range {
+function extentOf(range: Range, rollup: ServedRollup, view: View): Range {
   const start = floorTo(view.coverage.from, rollup.finest);
   const end = endOf(rollup.finest, view);
   const from = range.from <= view.coverage.from ? start : range.from;
@@ -139,30 +142,39 @@ function pieces(range: Range, grain: StoredGrain): Piece[] {
   const result: Piece[] = [];
   for (let at = range.from; at < range.to; ) {
     const period = periodOf(at, grain);
-    const to = Math.min(periodRange(period, grain).to, range.to);
+    const to = Math.min(periodRange(period).to, range.to);
     result.push({ grain, period, first: bucketIndex(at, grain), end: bucketIndex(to - 1, grain) + 1 });
     at = to;
   }
   return result;
 }
 
-type Slice = { readonly kind: "slice"; readonly rollup: Rollup; readonly keys: readonly DimensionKey[] };
+type Slice = {
+  readonly kind: "slice";
+  readonly rollup: ServedRollup;
+  readonly keys: readonly DimensionKey[];
+};
 
 /** The rollup that holds a slice, and the keys of the slice in it. */
-export function sliceOf(product: Product, where: Filter): Slice | UnstoredPlan {
+export function sliceOf(served: Servable, where: Filter): Slice | UnstoredPlan {
   const values = new Map<string, readonly Value[]>();
   for (const condition of where) {
-    const pinned = pinnedValues(product, condition);
+    const pinned = pinnedValues(served, condition);
     if (pinned === null || values.has(condition.column))
       return { kind: "unstored", reason: `no rollup answers ${condition.op} on ${condition.column}` };
     values.set(condition.column, pinned);
   }
-  const rollup = product.rollups.find(
-    ({ dimensions }) =>
-      dimensions.length === values.size && dimensions.every((dimension) => values.has(dimension)),
-  );
-  if (rollup === undefined)
-    return { kind: "unstored", reason: `there is no rollup of [${[...values.keys()].join(", ")}]` };
+  const isAsked = ({ dimensions }: ServedRollup): boolean =>
+    dimensions.length === values.size && dimensions.every((dimension) => values.has(dimension));
+  const rollup = served.rollups.find(isAsked);
+  if (rollup === undefined) {
+    const awaited = served.awaited.find(isAsked);
+    const reason =
+      awaited === undefined
+        ? `there is no rollup of [${[...values.keys()].join(", ")}]`
+        : `the rollup ${show(awaited)} is not stored before the next refresh`;
+    return { kind: "unstored", reason };
+  }
   const count = [...values.values()].reduce((total, each) => total * each.length, 1);
   if (count > maxKeys)
     return {
@@ -177,8 +189,8 @@ export function sliceOf(product: Product, where: Filter): Slice | UnstoredPlan {
 }
 
 /** The distinct values a condition pins a dimension to, or null when it is no such condition. */
-function pinnedValues(product: Product, condition: Condition): readonly Value[] | null {
-  if (!product.dimensions.some((dimension) => dimension.property === condition.column)) return null;
+function pinnedValues({ dimensions }: Servable, condition: Condition): readonly Value[] | null {
+  if (!dimensions.some((dimension) => dimension.property === condition.column)) return null;
   if (condition.op === "eq") return [condition.value];
   if (condition.op === "in") return [...new Set(condition.values)];
   return condition.op === "isNull" && condition.value ? [null] : null;
@@ -193,10 +205,10 @@ function combinations(lists: readonly (readonly Value[])[]): DimensionKey[] {
 }
 
 /** The rollups of a product, for messages: `[], [country], [country, city]`. */
-export function showRollups(rollups: readonly Rollup[]): string {
+export function showRollups(rollups: readonly ServedRollup[]): string {
   return rollups.map(show).join(", ");
 }
 
-function show(rollup: Rollup): string {
+function show(rollup: ServedRollup): string {
   return `[${rollup.dimensions.join(", ")}]`;
 }

@@ -74,10 +74,10 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-/** Rows of (rollup, bucket, depth, valid, taken, c0 count, c1 grams, c2 heat, c3 coldest). */
+/** Rows of (rollup, bucket, depth, valid, taken, events, sum_grams, sum_heat, min_heat). */
 async function writeGold(file: string, rows: readonly string[]): Promise<string> {
   await duck.run(`COPY (SELECT * FROM (VALUES ${rows.map((row) => `(${row})`).join(", ")})
-    AS t(rollup, bucket, depth, valid, taken, c0, c1, c2, c3)) TO '${path.join(folder, file)}' (FORMAT parquet)`);
+    AS t(rollup, bucket, depth, valid, taken, events, sum_grams, sum_heat, min_heat)) TO '${path.join(folder, file)}' (FORMAT parquet)`);
   return file;
 }
 

@@ -82,6 +82,7 @@ export async function startCloud(): Promise<Cloud> {
       token: randomUUID,
       progress: (event) => progress.push(event),
       barrierWaitMs: 5_000,
+      retention: { editions: 10, ms: 0 },
     },
     statements,
     progress,

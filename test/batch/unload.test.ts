@@ -18,7 +18,15 @@ test("gold columns give way to the partition column and to each other", () => {
     partition: "c1",
     rollup: "rollup",
     bucket: "bucket",
-    components: ["c0", "c1_", "c2", "c3", "c4", "c5", "c6"],
+    components: [
+      "events",
+      "events_where_express_eq_true",
+      "sum_quantity",
+      "sum_price",
+      "min_price",
+      "max_quantity",
+      "count_quantity",
+    ],
     dimensions: ["country", "express", "bucket_"],
   });
 });
@@ -30,13 +38,13 @@ SELECT CASE grouping("at_hour", "at_day", "at_month", "k0", "k1", "k2") WHEN 31 
   "k0" AS "country",
   "k1" AS "express",
   "k2" AS "bucket_",
-  CAST(count(*) AS bigint) AS "c0",
-  CAST(count(*) FILTER (WHERE "express" = TRUE) AS bigint) AS "c1_",
-  CAST(coalesce(sum("quantity"), 0) AS bigint) AS "c2",
-  CAST(coalesce(sum("Cost Total $"), 0) AS double) AS "c3",
-  CAST(min("Cost Total $") AS double) AS "c4",
-  CAST(max("quantity") AS bigint) AS "c5",
-  CAST(count("quantity") AS bigint) AS "c6",
+  CAST(count(*) AS bigint) AS "events",
+  CAST(count(*) FILTER (WHERE "express" = TRUE) AS bigint) AS "events_where_express_eq_true",
+  CAST(coalesce(sum("quantity"), 0) AS bigint) AS "sum_quantity",
+  CAST(coalesce(sum("Cost Total $"), 0) AS double) AS "sum_price",
+  CAST(min("Cost Total $") AS double) AS "min_price",
+  CAST(max("quantity") AS bigint) AS "max_quantity",
+  CAST(count("quantity") AS bigint) AS "count_quantity",
   "c1"
 FROM (
   SELECT "express",

@@ -7,14 +7,8 @@ import { type Clients, closeClients, localClients, provision } from "../../bin/c
 import { lakeFolder, startCloud } from "../../bin/cloud.ts";
 import { openGateway } from "../../bin/gateway.ts";
 import { buildSampleLake } from "../../bin/sample-lake.ts";
-import {
-  openReplayClocks,
-  refreshProduct,
-  runMicroBatches,
-  runReplays,
-  samplesOf,
-} from "../../bin/system.ts";
-import type { RefreshResult } from "../../etl/batch/run.ts";
+import { openReplayClocks, refreshDeps, runMicroBatches, runReplays, samplesOf } from "../../bin/system.ts";
+import { refresh as runRefresh, type RefreshResult } from "../../etl/batch/run.ts";
 import { declaredProducts } from "../../src/model/product.ts";
 
 export interface Demo {
@@ -49,7 +43,11 @@ export async function startDemo(folder: string, product: object): Promise<Demo> 
   const broadcast = processBroadcast();
   await openReplayClocks(products, stores, { log, signal });
   const live = runMicroBatches(products, stores, { broadcast, windowMs: 1_000, log, signal });
-  const refresh = () => refreshProduct(products[0]!, stores, { progress: () => {} });
+  const refresh = () =>
+    runRefresh(
+      products[0]!,
+      refreshDeps(products[0]!, stores, { progress: () => {}, retention: { editions: 10, ms: 0 } }),
+    );
   await refresh();
   const settings = { host: "127.0.0.1", port: 0, adHocWaitMs: 60_000, cursorSecret: null, log };
   const gateway = await openGateway(products, stores, broadcast, settings);

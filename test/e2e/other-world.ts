@@ -8,14 +8,8 @@ import { closeClients, localClients, provision } from "../../bin/clients.ts";
 import { lakeFolder, startCloud } from "../../bin/cloud.ts";
 import { openGateway } from "../../bin/gateway.ts";
 import { buildSampleLake } from "../../bin/sample-lake.ts";
-import {
-  openReplayClocks,
-  refreshProduct,
-  runMicroBatches,
-  runReplays,
-  samplesOf,
-} from "../../bin/system.ts";
-import type { RefreshResult } from "../../etl/batch/run.ts";
+import { openReplayClocks, refreshDeps, runMicroBatches, runReplays, samplesOf } from "../../bin/system.ts";
+import { refresh as runRefresh, type RefreshResult } from "../../etl/batch/run.ts";
 import { declaredProducts } from "../../src/model/product.ts";
 import { echoFile, folder, otherProducts } from "./other-declarations.ts";
 import { echoRows, openTruth, pulseRows, type Row, thingRows, type Truth } from "./other-rows.ts";
@@ -51,7 +45,11 @@ export async function startWorld(): Promise<World> {
   await openReplayClocks(products, stores, { log, signal });
   const live = runMicroBatches(products, stores, { broadcast, windowMs: 250, log, signal });
   const named = (name: string) => products.find((product) => product.name === name)!;
-  const refresh = (name: string) => refreshProduct(named(name), stores, { progress: () => {} });
+  const refresh = (name: string) =>
+    runRefresh(
+      named(name),
+      refreshDeps(named(name), stores, { progress: () => {}, retention: { editions: 10, ms: 0 } }),
+    );
   for (const { name } of products) await refresh(name);
   const settings = { host: "127.0.0.1", port: 0, adHocWaitMs: 60_000, cursorSecret: null, log };
   const gateway = await openGateway(products, stores, broadcast, settings);

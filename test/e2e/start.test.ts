@@ -84,7 +84,7 @@ describe("sluice start", () => {
     });
     await expectTruth(["EDITION"]);
     expect((await run(["refresh"], {})).output).toContain(`"published":false`);
-    expect((await run(["editions", "WeatherReport"], {})).output).toMatch(/true[\s\S]*false/);
+    expect((await run(["editions", "WeatherReport"], {})).output).toMatch(/^\S+ +2 .* current$\n^\S+ +1 /m);
   });
 
   it("says what is wrong on the command line, with the way out", async () => {

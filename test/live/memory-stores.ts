@@ -19,6 +19,7 @@ export function memoryInsights(): InsightStore & { readonly items: Map<string, L
       ),
     }),
     writeSegments: async () => 0,
+    removeSegments: async () => 0,
     writeLive: async (item, expected) => {
       const current = items.get(idOf(item)) ?? null;
       if ((current?.version ?? null) !== expected) return { applied: false, current };
@@ -48,6 +49,9 @@ export function memoryControl(): ControlStore & { readonly documents: Map<string
       documents.set(idOf(key), JSON.stringify(value));
       revisions.set(idOf(key), (revision ?? 0) + 1);
       return (revision ?? 0) + 1;
+    },
+    remove: async (keys) => {
+      for (const key of keys) documents.delete(idOf(key));
     },
     list: async (pk: string) =>
       [...documents].flatMap(([id, text]) => {

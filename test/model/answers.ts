@@ -143,7 +143,7 @@ export function readSegments(segments: Segments, range: Range, grain: StoredGrai
 
 /** Which buckets of a period lie in an aligned range, [first, end): counted one by one, independently of the planner. */
 function indexesWithin(range: Range, period: string, grain: StoredGrain): [first: number, end: number] {
-  const whole = periodRange(period, grain);
+  const whole = periodRange(period);
   const from = Math.min(Math.max(range.from, whole.from), whole.to);
   const to = Math.min(Math.max(range.to, from), whole.to);
   const first = bucketsOf({ from: whole.from, to: from }, grain).length;

@@ -128,7 +128,7 @@ function catalogueOf(product: Product): CatalogueEntry {
       coverage: { from: coverage.from, until: coverage.to },
       newest: null,
       pages: {},
-      layout: { source: "", components: [], rollups: [] },
+      layout: { source: "", columns: [], components: [], rollups: [] },
       keeps: 1,
       hold: null,
     },

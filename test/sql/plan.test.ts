@@ -3,10 +3,12 @@ import { describe, expect, it } from "vitest";
 import { FlightActivity } from "../../products/flights.ts";
 import type { Filter } from "../../src/model/filter.ts";
 import { declaredProducts } from "../../src/model/product.ts";
+import { ownServing } from "../../src/model/serving.ts";
 import { dayMs, hourMs, nextBucket, periodRange } from "../../src/model/time.ts";
 import { type Piece, planStored, type StoredPlan, type View } from "../../src/sql/plan.ts";
 
 const product = declaredProducts().find(({ target }) => target === FlightActivity)!;
+const served = ownServing(product);
 const at = (text: string): number => Date.parse(`${text}Z`);
 
 const covered: View = {
@@ -23,7 +25,7 @@ const streaming: View = {
 const origin = (value: string): Filter => [{ op: "eq", column: "origin", value }];
 
 function stored(where: Filter, from: string, to: string, view: View): StoredPlan {
-  const plan = planStored(product, where, { from: at(from), to: at(to) }, view);
+  const plan = planStored(served, where, { from: at(from), to: at(to) }, view);
   if (plan.kind !== "stored") throw new Error(plan.reason);
   return plan;
 }
@@ -81,7 +83,7 @@ describe("the planner", () => {
 
   it("leaves to Athena what no rollup holds, and says why", () => {
     const reason = (where: Filter, from: string, to: string): string => {
-      const plan = planStored(product, where, { from: at(from), to: at(to) }, covered);
+      const plan = planStored(served, where, { from: at(from), to: at(to) }, covered);
       return plan.kind === "unstored" ? plan.reason : "stored";
     };
     expect(reason([], "2001-02-01T00:30", "2001-02-02T00:00")).toBe(
@@ -93,6 +95,15 @@ describe("the planner", () => {
     expect(
       reason([{ op: "eq", column: "destination", value: "LAX" }], "2001-02-01T00:00", "2001-02-02T00:00"),
     ).toBe("there is no rollup of [destination]");
+    const [total] = served.rollups;
+    expect(
+      planStored(
+        { ...served, rollups: [], awaited: [total!] },
+        [],
+        { from: at("2001-02-01T00:00"), to: at("2001-02-02T00:00") },
+        covered,
+      ),
+    ).toMatchObject({ kind: "unstored", reason: "the rollup [] is not stored before the next refresh" });
   });
 
   it("asks for each key of a list once", () => {
@@ -129,7 +140,7 @@ describe("the planner", () => {
           const where: Filter = byRoute
             ? [...origin("ORD"), { op: "eq", column: "destination", value: "LAX" }]
             : origin("ORD");
-          const plan = planStored(product, where, { from, to }, view);
+          const plan = planStored(served, where, { from, to }, view);
           if (plan.kind === "unstored") return;
           const finest = byRoute ? dayMs : hourMs;
           const buckets = [...plan.editions, ...plan.live].flatMap((piece) => finestBuckets(piece, finest));
@@ -154,7 +165,7 @@ describe("the planner", () => {
 });
 
 function finestBuckets({ grain, period, first, end }: Piece, width: number): number[] {
-  const edges = [periodRange(period, grain).from];
+  const edges = [periodRange(period).from];
   while (edges.length <= end) edges.push(nextBucket(edges.at(-1)!, grain));
   const result: number[] = [];
   for (let bucket = edges[first]!; bucket < edges[end]!; bucket += width) result.push(bucket);
