@@ -1,14 +1,14 @@
 /**
- * Segments assembled from gold and written under the new edition.
+ * Segments and leaderboards assembled from gold and written under the new edition.
  *
  * Delivery guarantee: at least once, which is harmless: nothing points to an edition's segments before it is published,
  * and a segment is the same however often it is written. A year's gold is on the disk at a time, no segment list in memory.
  */
-import type { AssembledSegment, Gold } from "../../src/backends/gold.ts";
+import type { Gold } from "../../src/backends/gold.ts";
 import type { SegmentItem } from "../../src/backends/insight-store.ts";
 import type { LakePartition } from "../../src/model/control.ts";
 import { partitionRange } from "../../src/model/gold.ts";
-import { segmentKey } from "../../src/model/layout.ts";
+import { leaderboardKey, segmentKey } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { systemScope } from "../../src/model/scope.ts";
 import { periodRange } from "../../src/model/time.ts";
@@ -31,7 +31,7 @@ export async function load(
     const gold = await deps.gold.open(product, foldersOf(product, lake, portions));
     const done = ({ periods }: Portion): void => report(periods.length);
     try {
-      items += await deps.insights.writeSegments(segments(product, edition, gold, portions, done));
+      items += await deps.insights.writeSegments(itemsOf(product, edition, gold, portions, done));
     } finally {
       await gold.close();
     }
@@ -62,26 +62,33 @@ export function foldersOf(
 }
 
 /** One stream over all portions, so that writing never waits for the end of one. */
-async function* segments(
+async function* itemsOf(
   product: Product,
   edition: string,
   gold: Gold,
   portions: readonly Portion[],
   done: (portion: Portion) => void,
-): AsyncIterable<SegmentItem> {
+): AsyncIterable<readonly SegmentItem[]> {
   for (const portion of portions) {
     const { rollup, grain, periods } = portion;
-    for await (const segment of gold.segments(rollup, grain, periods))
-      yield itemOf(product, edition, portion, segment);
+    for await (const { segments, leaderboards } of gold.assemble(rollup, grain, periods)) {
+      yield segments.map(({ key, period, packed }) => ({
+        ...segmentKey(systemScope, product, rollup, grain, key, period, edition),
+        packed,
+      }));
+      yield leaderboards.map(({ within, period, packed }) => ({
+        ...leaderboardKey(
+          systemScope,
+          product,
+          { ...rollup, top: rollup.top! },
+          grain,
+          within,
+          period,
+          edition,
+        ),
+        packed,
+      }));
+    }
     done(portion);
   }
-}
-
-function itemOf(
-  product: Product,
-  edition: string,
-  { rollup, grain }: Portion,
-  { key, period, packed }: AssembledSegment,
-): SegmentItem {
-  return { ...segmentKey(systemScope, product, rollup, grain, key, period, edition), packed };
 }

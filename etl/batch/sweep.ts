@@ -9,6 +9,7 @@
  * in a sweep leaves the rest to the next one: documents go after what they tell of.
  */
 import type { Versioned } from "../../src/backends/control-store.ts";
+import type { Gold } from "../../src/backends/gold.ts";
 import {
   type Build,
   buildKey,
@@ -23,12 +24,14 @@ import {
   pageKey,
   publishedEditions,
 } from "../../src/model/control.ts";
-import { type ItemKey, segmentKey } from "../../src/model/layout.ts";
+import type { GoldKeyColumns } from "../../src/model/gold.ts";
+import { type ItemKey, leaderboardKey, segmentKey } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { systemScope } from "../../src/model/scope.ts";
 import type { StoredRollup } from "../../src/model/stored-layout.ts";
 import { periodRange, type StoredGrain, storedGrains } from "../../src/model/time.ts";
 import { overlaps } from "./changed.ts";
+import { groupedBy } from "./chunks.ts";
 import type { RefreshDeps } from "./deps.ts";
 import { isOwnPage, readPages, type PageRef, Reach } from "./reach.ts";
 
@@ -137,29 +140,40 @@ async function removePeriods(
     return gold !== null && ranges.some((each) => overlaps(each, range)) ? [gold] : [];
   });
   const gold = await deps.gold.open(product, folders);
-  const stored = { name: product.name, shape: edition.manifest.shape };
-  const dimensions = rollup.gold.dimensions.map(({ name }) => name);
-  async function* keys(): AsyncIterable<ItemKey> {
-    for (const alike of [
-      periods.filter(({ length }) => length === 10),
-      periods.filter(({ length }) => length < 10),
-    ])
-      for await (const { key, period } of gold.keys(rollup.name, rollup.gold, alike))
-        yield segmentKey(
-          systemScope,
-          stored,
-          { name: rollup.name, dimensions },
-          grain,
-          key,
-          period,
-          edition.id,
-        );
-  }
   try {
-    return await deps.insights.removeSegments(keys());
+    return await deps.insights.removeSegments(itemKeys(product, edition, gold, rollup, grain, periods));
   } finally {
     await gold.close();
   }
+}
+
+/** Of segments and of leaderboards. Days and months are asked for apart. */
+async function* itemKeys(
+  product: Product,
+  { id, manifest: { shape } }: Edition,
+  gold: Gold,
+  rollup: StoredRollup,
+  grain: StoredGrain,
+  periods: readonly string[],
+): AsyncIterable<ItemKey> {
+  const stored = { name: product.name, shape };
+  const { name, within, gold: columns } = rollup;
+  const dimensions = columns.dimensions.map((column) => column.name);
+  for (const alike of groupedBy(periods, ({ length }) => length).values()) {
+    for await (const { key, period } of gold.keys(name, columns, alike))
+      yield segmentKey(systemScope, stored, { name, dimensions }, grain, key, period, id);
+    if (within === null) continue;
+    const top = { within };
+    for await (const { key, period } of gold.keys(name, withinColumns(rollup), alike))
+      yield leaderboardKey(systemScope, stored, { name, top }, grain, key, period, id);
+  }
+}
+
+/** Where a key's values of the dimensions `within` are found. */
+function withinColumns({ dimensions, within, gold }: StoredRollup): GoldKeyColumns {
+  const isWithin = (i: number): boolean =>
+    within!.some((property) => dimensions[i]!.startsWith(`${property}@`));
+  return { ...gold, dimensions: gold.dimensions.filter((_, i) => isWithin(i)) };
 }
 
 /** Gold and compacted partitions that nothing kept and no table names. */

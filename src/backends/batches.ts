@@ -11,23 +11,42 @@ export async function* batchesOf<T>(items: AsyncIterable<T> | Iterable<T>, size:
   if (batch.length > 0) yield batch;
 }
 
+/** The same items in batches of `size`, whatever they came in; the last one may be smaller. */
+export async function* regrouped<T>(
+  batches: AsyncIterable<readonly T[]> | Iterable<readonly T[]>,
+  size: number,
+): AsyncIterable<T[]> {
+  let rest: T[] = [];
+  for await (const batch of batches) {
+    let start = 0;
+    for (; rest.length + batch.length - start >= size; rest = []) {
+      const end = start + size - rest.length;
+      yield [...rest, ...batch.slice(start, end)];
+      start = end;
+    }
+    rest.push(...batch.slice(start));
+  }
+  if (rest.length > 0) yield rest;
+}
+
 /**
  * Works on at most `limit` items at a time and takes the next one only when there is room. Rejects with the first
  * failure, after what was running has ended.
  */
 export async function inParallel<T>(
   items: AsyncIterable<T> | Iterable<T>,
-  limit: number,
+  limit: number | (() => number),
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
+  const width = typeof limit === "number" ? () => limit : limit;
   for await (const item of items) {
     const task: Promise<void> = work(item)
       .catch((error: unknown) => void failures.push(error))
       .finally(() => running.delete(task));
     running.add(task);
-    if (running.size >= limit) await Promise.race(running);
+    while (running.size >= width()) await Promise.race(running);
     if (failures.length > 0) break;
   }
   await Promise.all(running);

@@ -4,28 +4,16 @@
  *
  * Delivery guarantee: a letter is written at least once and under the same key, so it is there once.
  */
-import { BatchWriteItemCommand, type DynamoDBClient, type WriteRequest } from "@aws-sdk/client-dynamodb";
-import { SluiceError } from "../model/errors.ts";
-import { batchesOf } from "./batches.ts";
+import type { WriteRequest } from "@aws-sdk/client-dynamodb";
+import { type BatchWriteOptions, writeInBatches } from "./batch-write.dynamodb.ts";
 import type { DeadLetter, DeadLetters } from "./dead-letters.ts";
 
-export interface DynamoDeadLettersOptions {
-  readonly client: DynamoDBClient;
-  readonly table: string;
-  /** In [0, 1): spreads retries. */
-  readonly random: () => number;
-  readonly wait: (ms: number) => Promise<unknown>;
-}
-
-const writeBatch = 25; // DynamoDB: the most items of one BatchWriteItem
 const maxBytes = 350_000; // of an item's 400 KB
-const attempts = 8;
-const firstBackoffMs = 25;
 
-export function dynamoDeadLetters(options: DynamoDeadLettersOptions): DeadLetters {
+export function dynamoDeadLetters(options: BatchWriteOptions): DeadLetters {
   return {
     put: async (letters) => {
-      for await (const batch of batchesOf(letters.flatMap(requests), writeBatch)) await write(options, batch);
+      await writeInBatches(options, [letters.flatMap(requests)]);
     },
   };
 }
@@ -48,19 +36,4 @@ function requests(letter: DeadLetter): WriteRequest[] {
     rest.push({ PutRequest: { Item: { pk, sk: { S: `${sk}#${part}` }, bytes: { B: bytes } } } });
   }
   return [{ PutRequest: { Item: first } }, ...rest];
-}
-
-async function write(options: DynamoDeadLettersOptions, batch: WriteRequest[]): Promise<void> {
-  const { client, table, random, wait } = options;
-  let left = batch;
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    if (attempt > 0) await wait(random() * firstBackoffMs * 2 ** attempt);
-    const answer = await client.send(new BatchWriteItemCommand({ RequestItems: { [table]: left } }));
-    left = answer.UnprocessedItems?.[table] ?? [];
-    if (left.length === 0) return;
-  }
-  throw new SluiceError(
-    "BACKEND_UNAVAILABLE",
-    `DynamoDB left ${left.length} dead letters unwritten after ${attempts} attempts: table "${table}" is throttled. They are put again.`,
-  );
 }

@@ -1,7 +1,41 @@
-/** Gold rows in DuckDB: how keys and periods are named in SQL, and cells as values of the model. */
+/** Gold rows in DuckDB: the table they are read into, how keys and periods are named in SQL, and cells as values of the model. */
 import { SluiceError } from "../model/errors.ts";
-import type { GoldKeyColumn } from "../model/gold.ts";
+import {
+  componentType,
+  type GoldColumns,
+  type GoldKeyColumn,
+  goldKeyColumns,
+  sourceRollup,
+} from "../model/gold.ts";
+import type { Product, Rollup } from "../model/product.ts";
 import type { Value } from "../model/values.ts";
+
+/**
+ * Gold as it is assembled from: `r` the position of the rollup, `b` the bucket, `d0…` the product's dimensions and
+ * `v0…` its components. Read once and scanned for each rollup and grain.
+ */
+export function rowsTableSql(product: Product, columns: GoldColumns, files: string): string {
+  const rollups = product.rollups.map(({ name: rollup }, i) => `WHEN ${text(rollup)} THEN ${i}`);
+  const dimensions = product.dimensions.map(
+    ({ type }, i) => `${keySql({ name: columns.dimensions[i]!, type })} AS d${i}`,
+  );
+  const components = product.components.map((component, i) => {
+    const value = name(columns.components[i]!);
+    // a real NaN must not pass for the null that NaN stands for further on: it is refused as an infinity is
+    const isNaN = componentType(product.source, component) === "float";
+    return `${isNaN ? `CASE WHEN isnan(${value}) THEN CAST('Infinity' AS DOUBLE) ELSE ${value} END` : value} AS v${i}`;
+  });
+  return `CREATE TABLE gold_rows AS SELECT CAST(CASE ${name(columns.rollup)} ${rollups.join(" ")} END AS UTINYINT) AS r,
+  CAST(${name(columns.bucket)} AS TIMESTAMP) AS b, ${[...dimensions, ...components].join(", ")}
+FROM ${files} WHERE ${name(columns.rollup)} <> ${text(sourceRollup)}`;
+}
+
+/** The columns of a rollup's key in the table of rows, in the rollup's order. */
+export function keyColumns(product: Product, rollup: Pick<Rollup, "dimensions">): string[] {
+  return rollup.dimensions.map(
+    (dimension) => `d${product.dimensions.findIndex(({ property }) => property === dimension)}`,
+  );
+}
 
 /** What a row of gold says about a key's period: days, months and years have names of 10, 7 and 4 characters. */
 export function periodUnit([period]: readonly string[]): "day" | "month" | "year" {
@@ -17,6 +51,15 @@ export function periodName(at: number, [period]: readonly string[]): string {
 /** A key's column as `dimensionValue` reads it. */
 export function keySql({ name: column, type }: GoldKeyColumn): string {
   return type === "datetime" ? `epoch_ms(CAST(${name(column)} AS TIMESTAMP))` : name(column);
+}
+
+/** How the cells of a rollup's key are read. */
+export function keyReader(
+  product: Product,
+  rollup: Pick<Rollup, "dimensions">,
+): (cells: readonly unknown[]) => Value[] {
+  const { dimensions } = goldKeyColumns(product, rollup);
+  return (cells) => dimensions.map((column, i) => dimensionValue(column, cells[i]));
 }
 
 /** A cell of DuckDB as a value of the model. */

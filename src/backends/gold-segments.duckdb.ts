@@ -1,74 +1,186 @@
 /**
- * The SQL that assembles segments of gold rows: merged and packed in DuckDB, one row per key and period, so that
- * JavaScript receives one finished text per segment.
+ * Segments assembled of gold rows. DuckDB merges and gathers: one row per key and period, its buckets as a list of
+ * structs. JavaScript reads those columns as they lie in memory and writes the packed text; there is no object per bucket.
  */
+import {
+  type DuckDBConnection,
+  type DuckDBDataChunk,
+  type DuckDBListVector,
+  type DuckDBStructVector,
+} from "@duckdb/node-api";
+import { SluiceError } from "../model/errors.ts";
 import type { Component } from "../model/expression.ts";
-import { componentType, type GoldColumns, goldKeyColumns } from "../model/gold.ts";
+import { componentType } from "../model/gold.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import { periodRange, type StoredGrain } from "../model/time.ts";
-import { keySql, name, ordinals, periodUnit, text } from "./gold-rows.duckdb.ts";
+import type { Value } from "../model/values.ts";
+import { keyColumns, keyReader, ordinals, periodName, periodUnit } from "./gold-rows.duckdb.ts";
+import { type Reader, SegmentText } from "./segment-text.ts";
 
-/** One row per key and period: the key's values, the period's start in epoch ms, the packed buckets. */
-export function segmentsSql(
-  product: Product,
-  columns: GoldColumns,
-  table: string,
-  rollup: Rollup,
-  grain: StoredGrain,
-  periods: readonly string[],
-): string {
-  const keys = goldKeyColumns(product, rollup).dimensions.map(keySql);
-  const ranges = periods.map((period) => periodRange(period));
-  const unit = periodUnit(periods);
-  const bucket = `CAST(${name(columns.bucket)} AS TIMESTAMP)`;
-  const components = product.components.map((component, i) => mergedSql(component, columns.components[i]!));
-  const inner = [
-    ...keys.map((key, i) => `${key} AS k${i}`),
-    `date_trunc('${grain}', ${bucket}) AS slot`,
-    ...components.map((merged, i) => `${merged} AS v${i}`),
-  ];
-  // one sorted list of structs per segment: a list per column, each aggregated in order, takes ten times the memory
-  const bucketOf = product.components.map((c, i) => `v${i} := ${valueSql(product, c, `v${i}`)}`);
-  const buckets = `list_sort(list(struct_pack(${[`i := ${indexSql(grain)}`, ...bucketOf].join(", ")})))`;
-  const fields = ["i", ...product.components.map((_, i) => `v${i}`)];
-  const lists = fields.map(
-    (field) => `'[' || array_to_string(list_transform(b, x -> x.${field}), ',') || ']'`,
+/** What is assembled: one rollup and grain over periods of one kind. */
+export interface Assembly {
+  readonly product: Product;
+  readonly rollup: Rollup;
+  readonly grain: StoredGrain;
+  readonly periods: readonly string[];
+}
+
+/** A segment, and the bits of its buckets. */
+export interface PackedSegment {
+  readonly key: readonly Value[];
+  readonly period: string;
+  readonly packed: string;
+  readonly buckets: number;
+}
+
+/** In chunks, ordered by `orderBy` (columns of the key or `period`) where it names any. */
+export async function* packedSegments(
+  connection: DuckDBConnection,
+  assembly: Assembly,
+  orderBy: readonly string[],
+): AsyncIterable<readonly PackedSegment[]> {
+  const pack = packer(assembly);
+  const result = await connection.stream(gatheredSql(assembly, orderBy));
+  for (;;) {
+    const chunk = await result.fetchChunk();
+    if (chunk === null || chunk.rowCount === 0) return;
+    yield pack(chunk);
+  }
+}
+
+/** One row per key and period: the key's values, the period's start in epoch ms, the list of buckets. */
+function gatheredSql(assembly: Assembly, orderBy: readonly string[]): string {
+  const { product, rollup, grain, periods } = assembly;
+  const keys = keyColumns(product, rollup);
+  const values = product.components.map((component, i) => `v${i} := ${doubleSql(component, `v${i}`)}`);
+  const order = orderBy.length === 0 ? "" : `\nORDER BY ${orderBy.join(", ")}`;
+  return `SELECT ${[...keys, `epoch_ms(date_trunc('${periodUnit(periods)}', slot)) AS period`].join(", ")},
+  list(struct_pack(i := CAST(${indexSql(grain)} AS UTINYINT), ${values.join(", ")}))
+FROM (${slotsSql(assembly)})
+GROUP BY ${ordinals(keys.length + 1)}${order}`;
+}
+
+/** One row per key and bucket of the grain: the key's columns, `slot` and the components, merged. */
+export function slotsSql({ product, rollup, grain, periods }: Assembly): string {
+  const keys = keyColumns(product, rollup);
+  const rows = `FROM gold_rows WHERE r = ${product.rollups.indexOf(rollup)} AND ${withinSql(periods)}`;
+  const components = product.components.map((_, i) => `v${i}`);
+  if (isWhole(product, rollup, grain))
+    return `SELECT ${[...keys, "b AS slot", ...components].join(", ")} ${rows}`;
+  const merged = product.components.map((component, i) => `${mergeSql(component)}(v${i}) AS v${i}`);
+  return `SELECT ${[...keys, `date_trunc('${grain}', b) AS slot`, ...merged].join(", ")} ${rows}
+  GROUP BY ${ordinals(keys.length + 1)}`;
+}
+
+/**
+ * A bucket of the rollup's own finest grain within one lake partition is one row of gold. Floats as keys are merged all
+ * the same: -0 and 0 may be told apart by whoever wrote them.
+ */
+function isWhole({ source, dimensions }: Product, rollup: Rollup, grain: StoredGrain): boolean {
+  const widths = { HOUR: 0, DAY: 1, MONTH: 2, YEAR: 3 } as const;
+  const isFloat = (property: string) =>
+    dimensions.find((each) => each.property === property)?.type === "float";
+  return (
+    grain === rollup.finest &&
+    widths[grain] <= widths[source.partition.grain] &&
+    !rollup.dimensions.some(isFloat)
   );
-  const outer = [...keys.map((_, i) => `k${i}`), `epoch_ms(date_trunc('${unit}', slot)) AS period`];
-  return `SELECT * EXCLUDE (b), '[' || ${lists.join(" || ',' || ")} || ']' AS packed FROM (
-SELECT ${outer.join(", ")}, ${buckets} AS b
-FROM (SELECT ${inner.join(", ")} FROM ${table}
-  WHERE ${name(columns.rollup)} = ${text(rollup.name)}
-    AND ${bucket} >= make_timestamp_ms(${Math.min(...ranges.map(({ from }) => from))})
-    AND ${bucket} < make_timestamp_ms(${Math.max(...ranges.map(({ to }) => to))})
-    AND epoch_ms(date_trunc('${unit}', ${bucket})) IN (${ranges.map(({ from }) => from).join(", ")})
-  GROUP BY ${ordinals(keys.length + 1)})
-GROUP BY ${ordinals(keys.length + 1)})`;
+}
+
+function withinSql(periods: readonly string[]): string {
+  const ranges = periods.map(periodRange).sort((a, b) => a.from - b.from);
+  const [from, to] = [ranges[0]!.from, ranges.at(-1)!.to];
+  const span = `b >= make_timestamp_ms(${from}) AND b < make_timestamp_ms(${to})`;
+  const isContiguous = ranges.every((range, i) => i === 0 || ranges[i - 1]!.to === range.from);
+  if (isContiguous) return span;
+  return `${span} AND epoch_ms(date_trunc('${periodUnit(periods)}', b)) IN (${ranges.map((range) => range.from).join(", ")})`;
 }
 
 /** As `bucketIndex` of the model. */
-function indexSql(grain: StoredGrain): string {
+export function indexSql(grain: StoredGrain): string {
   const index = { HOUR: "hour(slot)", DAY: "day(slot) - 1", MONTH: "month(slot) - 1" } as const;
   return index[grain];
 }
 
-function mergedSql(component: Component, column: string): string {
-  const merge = { add: "sum", min: "min", max: "max" } as const;
-  return `${merge[component.merge]}(${name(column)})`;
+function mergeSql({ merge }: Component): string {
+  return { add: "sum", min: "min", max: "max" }[merge];
 }
 
-const maxSafe = Number.MAX_SAFE_INTEGER;
-
-/** A value as the JSON that JavaScript would write; a whole double as an integer, so -0 as 0. Shortest round-trip text. */
-function valueSql(product: Product, component: Component, value: string): string {
-  if (componentType(product.source, component) === "int")
-    return `CASE WHEN ${value} IS NULL THEN 'null' WHEN ${value} BETWEEN -${maxSafe} AND ${maxSafe} THEN CAST(${value} AS VARCHAR)
-      ELSE ${refusal(component, value, "is beyond 2^53")} END`;
-  return `CASE WHEN ${value} IS NULL THEN 'null' WHEN NOT isfinite(${value}) THEN ${refusal(component, value, "is not finite")}
-      WHEN ${value} = trunc(${value}) AND abs(${value}) <= ${maxSafe} THEN CAST(CAST(${value} AS BIGINT) AS VARCHAR)
-      ELSE CAST(${value} AS VARCHAR) END`;
+/** NaN stands for null: a column without nulls is read as the bytes that it is. */
+function doubleSql({ merge }: Component, value: string): string {
+  const double = `CAST(${value} AS DOUBLE)`;
+  return merge === "add" ? double : `coalesce(${double}, CAST('NaN' AS DOUBLE))`;
 }
 
-function refusal(component: Component, value: string, problem: string): string {
-  return `error(${text(`${component.id} `)} || CAST(${value} AS VARCHAR) || ${text(` ${problem}`)})`;
+function packer(assembly: Assembly): (chunk: DuckDBDataChunk) => PackedSegment[] {
+  const { product, rollup, periods } = assembly;
+  const width = rollup.dimensions.length;
+  const readKey = keyReader(product, rollup);
+  const nameOf = remembering((start: number) => periodName(start, periods));
+  const text = new SegmentText();
+  return (chunk) => {
+    const keys = Array.from({ length: width }, (_, i) => chunk.getColumnVector(i));
+    const starts = chunk.getColumnVector(width);
+    const lists = chunk.getColumnVector(width + 1) as DuckDBListVector;
+    const entries = lists.childVector as DuckDBStructVector;
+    const indexes = reader(entries, 0);
+    const components = product.components.map((component, i) =>
+      checked(assembly, component, reader(entries, i + 1)),
+    );
+    return Array.from({ length: chunk.rowCount }, (_, row): PackedSegment => {
+      const key = readKey(keys.map((vector) => vector.getItem(row)));
+      const order = inOrder(assembly, indexes, lists.getEntryOffset(row), lists.getEntryLength(row));
+      const packed = text.of([indexes, ...components], order);
+      return { key, period: nameOf(Number(starts.getItem(row))), packed, buckets: bitsOf(indexes, order) };
+    });
+  };
+}
+
+function reader(entries: DuckDBStructVector, position: number): Reader {
+  const vector = entries.entryVectorAt(position) as { getItem(item: number): number | null };
+  return (item) => vector.getItem(item)!;
+}
+
+function remembering<K, V>(compute: (key: K) => V): (key: K) => V {
+  const known = new Map<K, V>();
+  return (key) => {
+    let value = known.get(key);
+    if (value === undefined) known.set(key, (value = compute(key)));
+    return value;
+  };
+}
+
+/** The most buckets of a period: the days of a month. */
+const mostBuckets = 31;
+
+/** The positions of a list by their bucket: DuckDB gathers them as they come. */
+function inOrder({ product, rollup }: Assembly, indexes: Reader, offset: number, length: number): number[] {
+  const at = new Int32Array(mostBuckets).fill(-1);
+  for (let position = offset; position < offset + length; position++) at[indexes(position)] = position;
+  const order: number[] = [];
+  for (const position of at) if (position >= 0) order.push(position);
+  if (order.length === length) return order;
+  throw new SluiceError(
+    "REFRESH",
+    `Gold holds a bucket of a key once. That of rollup "${rollup.name}" of "${product.name}" holds one twice. Refresh again with --full.`,
+  );
+}
+
+function bitsOf(indexes: Reader, order: readonly number[]): number {
+  return order.reduce((bits, position) => bits | (1 << indexes(position)), 0);
+}
+
+/** Refuses what a JSON number cannot carry. */
+function checked({ product, rollup }: Assembly, component: Component, read: Reader): Reader {
+  const isInt = componentType(product.source, component) === "int";
+  const isNullable = component.merge !== "add";
+  return (position) => {
+    const value = read(position);
+    if (isInt ? Math.abs(value) <= Number.MAX_SAFE_INTEGER : Number.isFinite(value)) return value;
+    if (isNullable && Number.isNaN(value)) return value;
+    throw new SluiceError(
+      "REFRESH",
+      `Segments of rollup "${rollup.name}" of "${product.name}" hold finite numbers, and integers up to 2^53. ${component.id} is ${value}, which is ${isInt ? "beyond 2^53" : "not finite"}. Clean the lake, or declare the column as a Float.`,
+    );
+  };
 }

@@ -1,6 +1,5 @@
 /**
- * Assembles segments in an embedded DuckDB over local copies of gold objects: merging and packing happen in SQL,
- * JavaScript receives one finished text per segment.
+ * Assembles segments and leaderboards in an embedded DuckDB over local copies of gold objects.
  *
  * Delivery guarantee: reads only; gold objects are immutable, so opening the same ones again assembles the same segments.
  */
@@ -8,20 +7,23 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { SluiceError } from "../model/errors.ts";
-import {
-  type GoldColumns,
-  goldColumns,
-  type GoldKeyColumns,
-  goldKeyColumns,
-  sourceRollup,
-} from "../model/gold.ts";
+import { type GoldColumns, goldColumns, type GoldKeyColumns, sourceRollup } from "../model/gold.ts";
 import type { DimensionKey } from "../model/layout.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import { periodRange } from "../model/time.ts";
 import { inParallel } from "./batches.ts";
-import { dimensionValue, keySql, name, periodName, periodUnit, text } from "./gold-rows.duckdb.ts";
-import { segmentsSql } from "./gold-segments.duckdb.ts";
-import type { AssembledSegment, Gold, GoldReader, GoldTotal } from "./gold.ts";
+import { Leaderboards } from "./gold-leaderboards.duckdb.ts";
+import {
+  dimensionValue,
+  keySql,
+  name,
+  periodName,
+  periodUnit,
+  rowsTableSql,
+  text,
+} from "./gold-rows.duckdb.ts";
+import { type Assembly, packedSegments } from "./gold-segments.duckdb.ts";
+import type { Assembled, Gold, GoldReader, GoldTotal } from "./gold.ts";
 import type { Lake } from "./lake.ts";
 
 export interface DuckDbGoldOptions {
@@ -30,6 +32,7 @@ export interface DuckDbGoldOptions {
   readonly tempFolder: string;
   /** DuckDB's memory_limit, for example "1GB". */
   readonly memory?: string;
+  /** One by default: it keeps ahead of what is written, and two take more CPU for the same rows. */
   readonly threads?: number;
 }
 
@@ -40,7 +43,7 @@ export function duckdbGoldReader(options: DuckDbGoldOptions): GoldReader {
 }
 
 async function openGold(
-  { lake, tempFolder, memory = "1GB", threads = 2 }: DuckDbGoldOptions,
+  { lake, tempFolder, memory = "512MB", threads = 1 }: DuckDbGoldOptions,
   product: Product,
   folders: readonly string[],
 ): Promise<Gold> {
@@ -63,28 +66,25 @@ async function openGold(
   await connection.run("SET GLOBAL TimeZone = 'UTC'");
   const columns = goldColumns(product);
   const table = rowsOf(files.map(({ file }) => file));
+  const rows = once(() => connection.run(rowsTableSql(product, columns, table)));
+  const isEmpty = (periods: readonly string[]): boolean => files.length === 0 || periods.length === 0;
   return {
-    segments: (rollup, grain, periods) =>
-      files.length === 0 || periods.length === 0
-        ? none()
-        : segments(
-            instance,
-            product,
-            segmentsSql(product, columns, table, rollup, grain, periods),
-            rollup,
-            periods,
-          ),
+    assemble: (rollup, grain, periods) =>
+      isEmpty(periods) ? none() : assemble(instance, rows, { product, rollup, grain, periods }),
     totals: async () => (files.length === 0 ? [] : totals(connection, columns, table, files)),
-    keys: (rollup, keyColumns, periods) =>
-      files.length === 0 || periods.length === 0
-        ? none()
-        : keys(instance, table, rollup, keyColumns, periods),
+    keys: (rollup, keyed, periods) =>
+      isEmpty(periods) ? none() : keys(instance, table, rollup, keyed, periods),
     close: async () => {
       connection.closeSync();
       instance.closeSync();
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function once<T>(work: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | null = null;
+  return () => (running ??= work());
 }
 
 async function objectsBelow(lake: Lake, folders: readonly string[]): Promise<string[]> {
@@ -102,26 +102,23 @@ function rowsOf(files: readonly string[]): string {
 
 async function* none(): AsyncIterable<never> {}
 
-async function* segments(
+/** Segments first; a board follows when its last segment has come by, or at the end. */
+async function* assemble(
   instance: DuckDBInstance,
-  product: Product,
-  sql: string,
-  rollup: Rollup,
-  periods: readonly string[],
-): AsyncIterable<AssembledSegment> {
+  rows: () => Promise<unknown>,
+  assembly: Assembly,
+): AsyncIterable<Assembled> {
   const connection = await instance.connect();
-  const { dimensions } = goldKeyColumns(product, rollup);
+  const { top } = assembly.rollup;
+  const boards = top === null ? null : new Leaderboards(assembly, top);
   try {
-    const result = await connection.stream(sql);
-    for await (const rows of result.yieldRows())
-      for (const cells of rows)
-        yield {
-          key: dimensions.map((column, i) => dimensionValue(column, cells[i])),
-          period: periodName(Number(cells[dimensions.length]), periods),
-          packed: String(cells[dimensions.length + 1]),
-        };
+    await rows();
+    for await (const segments of packedSegments(connection, assembly, boards?.orderBy ?? []))
+      yield { segments, leaderboards: boards?.add(segments) ?? [] };
+    if (boards === null) return;
+    for await (const leaderboards of boards.rest(connection)) yield { segments: [], leaderboards };
   } catch (error) {
-    throw refused(product, rollup, error);
+    throw refused(assembly.product, assembly.rollup, error);
   } finally {
     connection.closeSync();
   }

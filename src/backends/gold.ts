@@ -1,4 +1,4 @@
-/** Reads the gold zone's Parquet (`model/gold.ts` has its columns) and assembles segments of it. */
+/** Reads the gold zone's Parquet (`model/gold.ts` has its columns) and assembles segments and leaderboards of it. */
 import type { GoldKeyColumns } from "../model/gold.ts";
 import type { DimensionKey } from "../model/layout.ts";
 import type { Product, Rollup } from "../model/product.ts";
@@ -9,6 +9,20 @@ export interface AssembledSegment {
   readonly key: DimensionKey;
   readonly period: string;
   readonly packed: string;
+}
+
+/** The boards of one period, packed as `packLeaderboard` packs. */
+export interface AssembledLeaderboard {
+  /** Values of the dimensions that the boards are within, in the rollup's order. */
+  readonly within: DimensionKey;
+  readonly period: string;
+  readonly packed: string;
+}
+
+/** Some of each, as they come. */
+export interface Assembled {
+  readonly segments: readonly AssembledSegment[];
+  readonly leaderboards: readonly AssembledLeaderboard[];
 }
 
 /** What one gold object says about one rollup. */
@@ -32,10 +46,10 @@ export interface GoldReader {
 export interface Gold {
   /**
    * The segments of a rollup and grain whose period is one of `periods` (all days, all months or all years), merged from
-   * the rollup's finest grain.
+   * the rollup's finest grain, and their leaderboards where the rollup has a `top`.
    * Rejects `REFRESH` for a value that JSON numbers cannot carry: an integer beyond 2^53, NaN, an infinity.
    */
-  segments(rollup: Rollup, grain: StoredGrain, periods: readonly string[]): AsyncIterable<AssembledSegment>;
+  assemble(rollup: Rollup, grain: StoredGrain, periods: readonly string[]): AsyncIterable<Assembled>;
   /** Per object and rollup how many events are in it, and when. */
   totals(): Promise<readonly GoldTotal[]>;
   /** The distinct keys of a rollup with events in each of the periods, whatever shape the gold is of. */

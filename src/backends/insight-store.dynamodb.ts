@@ -6,7 +6,6 @@
  */
 import {
   type AttributeValue,
-  BatchWriteItemCommand,
   ConditionalCheckFailedException,
   type DynamoDBClient,
   PutItemCommand,
@@ -22,6 +21,7 @@ import {
 } from "@aws-sdk/lib-dynamodb";
 import { SluiceError } from "../model/errors.ts";
 import { type ItemKey, itemId } from "../model/layout.ts";
+import { writeInBatches } from "./batch-write.dynamodb.ts";
 import { batchesOf, inParallel } from "./batches.ts";
 import type { InsightRead, InsightStore, LiveItem, LiveWrite, SegmentItem } from "./insight-store.ts";
 
@@ -34,20 +34,18 @@ export interface DynamoInsightStoreOptions {
 }
 
 const readBatch = 100; // DynamoDB: the most keys of one BatchGetItem
-const writeBatch = 25; // DynamoDB: the most items of one BatchWriteItem
 const parallelReads = 8;
-const parallelWrites = 8;
 const readAttempts = 8; // of one batch, before a reader is told that the store is not available
-const writeAttempts = 60; // of one batch without any progress: about ten minutes
 const firstBackoffMs = 25;
 const maxBackoffMs = 10_000;
 
 export function dynamoInsightStore(options: DynamoInsightStoreOptions): InsightStore {
   const documents = DynamoDBDocumentClient.from(options.client);
+  const writes = { ...options, table: options.tables.insights };
   return {
     read: (segments, live) => read(options, documents, segments, live),
-    writeSegments: (items, progress) => writeAll(options, items, putOf, progress),
-    removeSegments: (keys) => writeAll(options, keys, deleteOf),
+    writeSegments: (items, progress) => writeInBatches(writes, mapped(items, putOf), progress),
+    removeSegments: (keys) => writeInBatches(writes, mapped(batchesOf(keys, readBatch), deleteOf)),
     writeLive: (item, expected) => writeLive(options, item, expected),
     listLive: (partition) => listLive(documents, options.tables.live, partition),
   };
@@ -134,19 +132,11 @@ async function backOff({ random, wait }: DynamoInsightStoreOptions, attempt: num
   await wait(random() * Math.min(maxBackoffMs, firstBackoffMs * 2 ** Math.min(attempt, 16)));
 }
 
-async function writeAll<T>(
-  options: DynamoInsightStoreOptions,
-  items: AsyncIterable<T> | Iterable<T>,
+async function* mapped<T>(
+  batches: AsyncIterable<readonly T[]> | Iterable<readonly T[]>,
   requestOf: (item: T) => WriteRequest,
-  progress: (written: number) => void = () => {},
-): Promise<number> {
-  let written = 0;
-  await inParallel(batchesOf(items, writeBatch), parallelWrites, async (batch) => {
-    await writeBatchOf(options, batch.map(requestOf));
-    written += batch.length;
-    progress(written);
-  });
-  return written;
+): AsyncIterable<WriteRequest[]> {
+  for await (const batch of batches) yield batch.map(requestOf);
 }
 
 function putOf(item: SegmentItem): WriteRequest {
@@ -155,25 +145,6 @@ function putOf(item: SegmentItem): WriteRequest {
 
 function deleteOf({ pk, sk }: ItemKey): WriteRequest {
   return { DeleteRequest: { Key: { pk: { S: pk }, sk: { S: sk } } } };
-}
-
-async function writeBatchOf(options: DynamoInsightStoreOptions, batch: WriteRequest[]): Promise<void> {
-  const table = options.tables.insights;
-  let left = batch;
-  for (let attempt = 0; attempt < writeAttempts; ) {
-    const answer = await options.client
-      .send(new BatchWriteItemCommand({ RequestItems: { [table]: left } }))
-      .catch(unavailable);
-    const unprocessed = answer.UnprocessedItems?.[table] ?? [];
-    if (unprocessed.length === 0) return;
-    attempt = unprocessed.length < left.length ? 1 : attempt + 1;
-    left = unprocessed;
-    await backOff(options, attempt);
-  }
-  throw new SluiceError(
-    "BACKEND_UNAVAILABLE",
-    `DynamoDB accepted none of ${left.length} items in ${writeAttempts} attempts: table "${table}" is throttled. Raise its write capacity and refresh again.`,
-  );
 }
 
 async function writeLive(

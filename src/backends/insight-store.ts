@@ -1,7 +1,7 @@
 /** Segments and live items: what questions are answered from. */
 import type { ItemKey } from "../model/layout.ts";
 
-/** A stored segment: its buckets as `packBuckets` made them. */
+/** A stored segment, its buckets as `packBuckets` made them; or a leaderboard, as `packLeaderboard` did. */
 export interface SegmentItem extends ItemKey {
   readonly packed: string;
 }
@@ -26,11 +26,11 @@ export interface InsightStore {
    */
   read(segments: readonly ItemKey[], live: readonly ItemKey[]): Promise<InsightRead>;
   /**
-   * Writes segments, 25 a call, unprocessed ones again until all are stored. Resolves to the number written.
-   * Idempotent: a segment is immutable.
+   * Writes segments in batches of any size, 25 a call, as many calls at once as the table takes; unprocessed ones again
+   * until all are stored. Resolves to the number written. Idempotent: a segment is immutable.
    */
   writeSegments(
-    items: AsyncIterable<SegmentItem> | Iterable<SegmentItem>,
+    items: AsyncIterable<readonly SegmentItem[]> | Iterable<readonly SegmentItem[]>,
     progress?: (written: number) => void,
   ): Promise<number>;
   /** Removes segments, 25 a call. Resolves to the number of keys. Idempotent: one that is gone stays gone. */

@@ -85,17 +85,24 @@ function checkRollup(product: Product, rollup: Rollup): void {
   checkLive(product.source, product, rollup);
 }
 
+/** More do not fit an item. */
+const mostOnBoard = 10_000;
+
 function checkTop(product: Product, rollup: Rollup): void {
   if (rollup.top === null) return;
-  if (!Number.isInteger(rollup.top.n) || rollup.top.n < 1)
+  if (!Number.isInteger(rollup.top.n) || rollup.top.n < 1 || rollup.top.n > mostOnBoard)
     throw new DeclarationError(
-      `A leaderboard holds a positive number of keys. Rollup ${show(rollup)} of "${product.name}" has ${rollup.top.n}.`,
+      `A leaderboard holds 1 to ${mostOnBoard} keys. Rollup ${show(rollup)} of "${product.name}" has top: ${rollup.top.n}.`,
     );
   for (const dimension of rollup.top.within)
     if (!rollup.dimensions.includes(dimension))
       throw new DeclarationError(
         `"within" names dimensions of its rollup. Rollup ${show(rollup)} of "${product.name}" has no "${dimension}".${suggestion(dimension, rollup.dimensions)}`,
       );
+  if (new Set(rollup.top.within).size >= rollup.dimensions.length)
+    throw new DeclarationError(
+      `A leaderboard ranks keys by at least one dimension that it is not within. Rollup ${show(rollup)} of "${product.name}" has none left. Drop top, or a dimension from within.`,
+    );
 }
 
 function checkLive(source: Source, product: Product, rollup: Rollup): void {

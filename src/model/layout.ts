@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Component } from "./expression.ts";
 import { mergeState, type State } from "./fold.ts";
-import type { Product, Rollup } from "./product.ts";
+import type { Product, Rollup, Top } from "./product.ts";
 import { assertWithin, type Scope } from "./scope.ts";
 import type { Source } from "./source.ts";
 import type { StoredGrain } from "./time.ts";
@@ -56,6 +56,24 @@ export function segmentKey(
   assertWithin(scope, rollup.dimensions, key);
   return {
     pk: `${product.name}#${product.shape}#${rollup.name}#${grain}#${keyText(key)}`,
+    sk: `${period}#${edition}`,
+  };
+}
+
+/** The boards of one period, within given values: `FlightActivity#1f2e3d4c#top:origin+destination#DAY#["ORD"]` / `2001-06#<edition>`. */
+export function leaderboardKey(
+  scope: Scope,
+  product: Pick<Product, "name" | "shape">,
+  rollup: Pick<Rollup, "name"> & { readonly top: Pick<Top, "within"> },
+  grain: StoredGrain,
+  within: DimensionKey,
+  period: string,
+  edition: string,
+): ItemKey {
+  // in the rollup's order
+  assertWithin(scope, rollup.top.within, within);
+  return {
+    pk: `${product.name}#${product.shape}#top:${rollup.name}#${grain}#${keyText(within)}`,
     sk: `${period}#${edition}`,
   };
 }

@@ -72,8 +72,10 @@ export interface Rollup {
   readonly live: boolean;
 }
 
+/** The leading `n` keys of each bucket and measure, among those that agree in the dimensions `within`. */
 export interface Top {
   readonly n: number;
+  /** In the rollup's order. */
   readonly within: readonly string[];
 }
 
@@ -236,9 +238,17 @@ function rollupOf(declaration: RollupDeclaration, source: Source, whose: string)
     dimensions: declaration.dimensions,
     grains,
     finest: grains[0] ?? "DAY",
-    top: declaration.top,
+    top: topOf(declaration),
     live: declaration.live ?? source.stream !== null,
   });
+}
+
+/** `within` in the rollup's order; what is no dimension of it stays, to be refused. */
+function topOf({ dimensions, top }: RollupDeclaration): Top | null {
+  if (top === null) return null;
+  const known = dimensions.filter((dimension) => top.within.includes(dimension));
+  const unknown = top.within.filter((dimension) => !dimensions.includes(dimension));
+  return Object.freeze({ n: top.n, within: Object.freeze([...known, ...unknown]) });
 }
 
 /** A ratio is stored through the components of its two sides, wherever those are declared. */
@@ -261,7 +271,7 @@ function shapeOf(source: Source, components: readonly Component[], rollups: read
     time: source.time.name,
     columns: source.columns.map((column) => [column.property, column.name, column.type]),
     components: components.map((component) => component.id),
-    rollups: rollups.map((each) => [each.name, each.grains, each.live]),
+    rollups: rollups.map((each) => [each.name, each.grains, each.live, each.top]),
   };
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 8);
 }

@@ -23,6 +23,8 @@ export interface StoredRollup {
   /** Each with its column in the lake and its type. */
   readonly dimensions: readonly string[];
   readonly grains: readonly StoredGrain[];
+  /** The dimensions that its leaderboards are within, by property; null where it has none. */
+  readonly within: readonly string[] | null;
   /** How gold of that shape names its keys. */
   readonly gold: GoldKeyColumns;
 }
@@ -39,6 +41,7 @@ export function storedLayout(product: Product): StoredLayout {
       name: rollup.name,
       dimensions: rollup.dimensions.map((property) => columnText(product, property)),
       grains: rollup.grains,
+      within: rollup.top?.within ?? null,
       gold: goldKeyColumns(product, rollup),
     })),
   };

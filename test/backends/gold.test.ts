@@ -93,7 +93,8 @@ async function assemble(
   const gold = await reader().open(product, objects);
   try {
     const segments: AssembledSegment[] = [];
-    for await (const segment of gold.segments(by, grain, periods)) segments.push(segment);
+    for await (const some of gold.assemble(by, grain, periods))
+      segments.push(...some.segments.map(({ key, period, packed }) => ({ key, period, packed })));
     return segments.sort((a, b) => (a.period < b.period ? -1 : 1));
   } finally {
     await gold.close();

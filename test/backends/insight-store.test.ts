@@ -27,7 +27,7 @@ const live = (i: number): LiveItem => ({
 test("segments are written in batches and read back, with live items, a hundred keys of both tables a call", async () => {
   const progress: number[] = [];
   const segments = Array.from({ length: 180 }, (_, i) => segment(i));
-  expect(await store.writeSegments(segments, (written) => progress.push(written))).toBe(180);
+  expect(await store.writeSegments([segments], (written) => progress.push(written))).toBe(180);
   expect(progress.at(-1)).toBe(180);
   for (let i = 0; i < 15; i++) expect(await store.writeLive(live(i), null)).toEqual({ applied: true });
 
@@ -46,7 +46,7 @@ test("segments are written in batches and read back, with live items, a hundred 
 test("what DynamoDB leaves unprocessed is read and written again", async () => {
   const large = "x".repeat(390_000); // 100 of them are more than the 16 MB of one answer
   const items = Array.from({ length: 60 }, (_, i) => ({ pk: `large#${i}`, sk: "1", packed: large }));
-  await store.writeSegments(items);
+  await store.writeSegments([items]);
   expect((await store.read(items, [])).segments.size).toBe(60);
 
   let answers = 0;
@@ -58,7 +58,7 @@ test("what DynamoDB leaves unprocessed is read and written again", async () => {
       };
     return answer;
   });
-  await dynamoInsightStore({ ...options, client }).writeSegments([segment(1), segment(2)]);
+  await dynamoInsightStore({ ...options, client }).writeSegments([[segment(1), segment(2)]]);
   expect(answers).toBe(4);
   expect((await store.read([{ pk: "late", sk: "1" }], [])).segments.size).toBe(1);
 });
@@ -89,7 +89,7 @@ test("a store that does not answer is BACKEND_UNAVAILABLE", async () => {
   const client = local.through(() => Promise.reject(new Error("no route")));
   const unreachable = dynamoInsightStore({ ...options, client });
   await expect(unreachable.read([segment(1)], [])).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });
-  await expect(unreachable.writeSegments([segment(1)])).rejects.toMatchObject({
+  await expect(unreachable.writeSegments([[segment(1)]])).rejects.toMatchObject({
     code: "BACKEND_UNAVAILABLE",
   });
   await expect(unreachable.writeLive(live(1), null)).rejects.toMatchObject({ code: "BACKEND_UNAVAILABLE" });
