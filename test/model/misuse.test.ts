@@ -191,9 +191,15 @@ describe("a rollup", () => {
     );
   });
 
-  test.each([0, -1, 1.5, Number.NaN])("has no leaderboard of %d keys", (n) => {
+  test.each([0, -1, 1.5, Number.NaN, 10_001])("has no leaderboard of %d keys", (n) => {
     expect(refusal(roll(rollup(["origin"], { grains: ["DAY"], top: n })))).toBe(
-      `A leaderboard holds a positive number of keys. Rollup [origin] of "Activity" has ${n}.`,
+      `A leaderboard holds 1 to 10000 keys. Rollup [origin] of "Activity" has top: ${n}.`,
+    );
+  });
+
+  test("has a leaderboard of at least one dimension that it is not within", () => {
+    expect(refusal(roll(rollup(["origin"], { grains: ["DAY"], top: { n: 5, within: ["origin"] } })))).toBe(
+      'A leaderboard ranks keys by at least one dimension that it is not within. Rollup [origin] of "Activity" has none left. Drop top, or a dimension from within.',
     );
   });
 
