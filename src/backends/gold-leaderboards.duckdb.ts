@@ -109,19 +109,20 @@ export class Leaderboards {
     const keys = keyColumns(product, rollup);
     const within = this.#places.within.map((position) => keys[position]!);
     const start = `epoch_ms(date_trunc('${periodUnit(periods)}', slot))`;
-    const wanted = boards.map(({ within: values, period }) =>
-      [
-        ...values.map((value, i) => `${within[i]} IS NOT DISTINCT FROM ${literal(value)}`),
-        `${start} = ${startOf(period)}`,
-      ].join(" AND "),
+    const wanted = boards.map(
+      ({ within: values, period }) => `(${[startOf(period), ...values.map(literal)].join(", ")})`,
     );
+    const places = ["start", ...within.map((_, i) => `w${i}`)];
+    const isWanted = [`${start} = start`, ...within.map((key, i) => `${key} IS NOT DISTINCT FROM w${i}`)];
     const ties = keys.map((key) => `${key} NULLS LAST`).join(", ");
     const ranks = measuresSql(product).map(
       (measure) =>
         `row_number() OVER (PARTITION BY ${[...within, "slot"].join(", ")} ORDER BY ${measure} DESC NULLS LAST, ${ties}) <= ${this.#top.n}`,
     );
     return `SELECT ${keys.join(", ")}, ${start} AS period, bit_or(1 << (${indexSql(grain)})) AS bits
-FROM (SELECT * FROM (${slotsSql(this.#assembly)}) WHERE (${wanted.join(") OR (")}) QUALIFY ${ranks.join(" OR ")})
+FROM (SELECT slots.* FROM (${slotsSql(this.#assembly)}) AS slots
+  JOIN (VALUES ${wanted.join(", ")}) AS wanted(${places.join(", ")}) ON ${isWanted.join(" AND ")}
+  QUALIFY ${ranks.join(" OR ")})
 GROUP BY ALL`;
   }
 }

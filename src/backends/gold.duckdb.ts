@@ -87,13 +87,18 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
   return () => (running ??= work());
 }
 
+/** Folders that stand together are listed together: an edition writes a hundred beside each other. */
 async function objectsBelow(lake: Lake, folders: readonly string[]): Promise<string[]> {
+  const wanted = new Set(folders);
   const objects: string[] = [];
-  await inParallel(folders, parallelDownloads, async (prefix) => {
-    for await (const { key } of lake.list(prefix)) objects.push(key);
+  await inParallel(new Set(folders.map(parentOf)), parallelDownloads, async (parent) => {
+    for await (const { key } of lake.list(parent)) if (wanted.has(folderOf(key))) objects.push(key);
   });
   return objects.sort();
 }
+
+const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
+const parentOf = (folder: string): string => folderOf(folder.slice(0, -1));
 
 /** The rows of the files, columns by name: an all-null column may be missing or of another type in one of them. */
 function rowsOf(files: readonly string[]): string {

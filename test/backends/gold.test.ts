@@ -1,5 +1,5 @@
 /** Assembling, against what is written by hand: gold files are made here, not by the refresh. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -50,6 +50,8 @@ const product = declaredProducts().find(({ name }) => name === SampleActivity.na
 const [total, byKey] = product.rollups as [(typeof product.rollups)[0], (typeof product.rollups)[0]];
 
 let folder: string;
+/** The objects of the lake. */
+const written: string[] = [];
 let instance: DuckDBInstance;
 let duck: DuckDBConnection;
 const reader = () =>
@@ -57,7 +59,7 @@ const reader = () =>
     lake: {
       read: async (key) => readFileSync(path.join(folder, key)),
       list: async function* (prefix) {
-        yield { key: prefix, size: 0, etag: "" };
+        for (const key of written) if (key.startsWith(prefix)) yield { key, size: 0, etag: "" };
       },
     } satisfies Partial<Lake> as unknown as Lake,
     tempFolder: folder,
@@ -75,10 +77,13 @@ afterAll(async () => {
 });
 
 /** Rows of (rollup, bucket, depth, valid, taken, events, sum_grams, sum_heat, min_heat). */
-async function writeGold(file: string, rows: readonly string[]): Promise<string> {
+async function writeGold(name: string, rows: readonly string[]): Promise<string> {
+  const file = `gold/${name}/part`;
+  written.push(file);
+  await mkdir(path.join(folder, `gold/${name}`), { recursive: true });
   await duck.run(`COPY (SELECT * FROM (VALUES ${rows.map((row) => `(${row})`).join(", ")})
     AS t(rollup, bucket, depth, valid, taken, events, sum_grams, sum_heat, min_heat)) TO '${path.join(folder, file)}' (FORMAT parquet)`);
-  return file;
+  return `gold/${name}/`;
 }
 
 const none = "CAST(NULL AS DOUBLE), CAST(NULL AS BOOLEAN), CAST(NULL AS TIMESTAMP)";
@@ -164,12 +169,13 @@ test.each([
 });
 
 test("totals tell per object and rollup how many events there are, and when", async () => {
-  const object = await writeGold("e.parquet", [
+  const below = await writeGold("e", [
     hour("2001-01-01 03:00:00", "2::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
     hour("2001-01-01 22:00:00", "3, 0, 0, 0"),
     `'_source', NULL, ${none}, 5, 0, 0, 0`,
   ]);
-  const gold = await reader().open(product, [object]);
+  const gold = await reader().open(product, [below]);
+  const object = `${below}part`;
   const totals = await gold.totals();
   await gold.close();
   expect(totals).toHaveLength(2);
