@@ -25,27 +25,27 @@ export async function load(
   lake: ReadonlyMap<string, LakePartition>,
   deps: RefreshDeps,
 ): Promise<number> {
-  const report = progressOf(plan, deps);
-  let items = 0;
+  const total = plan.reduce((sum, { periods }) => sum + periods.length, 0);
+  let [assembled, items] = [0, 0];
+  const report = (done: number, written: number): void =>
+    deps.progress({ stage: "load", done, total, unit: "periods", items: written });
+  report(0, 0);
   for (const portions of groupedBy(plan, ({ year }) => year).values()) {
     const gold = await deps.gold.open(product, foldersOf(product, lake, portions));
-    const done = ({ periods }: Portion): void => report(periods.length);
+    const done = ({ periods }: Portion): void => void (assembled += periods.length);
+    const before = items;
     try {
-      items += await deps.insights.writeSegments(itemsOf(product, edition, gold, portions, done));
+      items += await deps.insights.writeSegments(
+        itemsOf(product, edition, gold, portions, done),
+        // the last period is done when all its items are written
+        (written) => report(Math.min(assembled, total - 1), before + written),
+      );
     } finally {
       await gold.close();
     }
   }
+  if (total > 0) report(total, items);
   return items;
-}
-
-function progressOf(plan: readonly Portion[], { progress }: RefreshDeps): (periods: number) => void {
-  const total = plan.reduce((sum, { periods }) => sum + periods.length, 0);
-  let done = 0;
-  const report = (periods: number) =>
-    progress({ stage: "load", done: (done += periods), total, unit: "periods" });
-  report(0);
-  return report;
 }
 
 /** The gold of all partitions, changed or not, whose time the portions touch. */
