@@ -11,11 +11,19 @@ export function start(module: string, args: readonly string[] = []): ChildProces
 
 /** The child's next message. Rejects when it ends without one. */
 export async function messageOf<T>(child: ChildProcess): Promise<T> {
-  const ended = once(child, "exit").then(([code]: unknown[]) => {
-    throw new Error(`${child.spawnargs.slice(1).join(" ")} ended with code ${String(code)}.`);
-  });
-  const [message] = (await Promise.race([once(child, "message"), ended])) as [T];
-  return message;
+  const settled = new AbortController();
+  const { signal } = settled;
+  try {
+    const first = Promise.race([
+      once(child, "message", { signal }),
+      once(child, "exit", { signal }).then(([code]: unknown[]) => {
+        throw new Error(`${child.spawnargs.slice(1).join(" ")} ended with code ${String(code)}.`);
+      }),
+    ]);
+    return ((await first) as [T])[0];
+  } finally {
+    settled.abort();
+  }
 }
 
 /** Runs a module to its end. Resolves to the message that it sent. */

@@ -93,8 +93,8 @@ function depsWith(insights: InsightStore): RefreshDeps {
   let loading = 0;
   const settings: Parameters<typeof refreshDeps>[2] = {
     retention: { editions: 100, ms: 0 },
-    progress: ({ stage, done }) => {
-      if (stage === "load" && done === 0) loading = ownCpu();
+    progress: ({ stage }) => {
+      if (stage === "load" && loading === 0) loading = ownCpu();
       if (stage === "publish" && mode === "refresh") cpu.load += ownCpu() - loading;
     },
   };
