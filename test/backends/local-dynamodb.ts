@@ -7,14 +7,18 @@ import { tables } from "../../cloud/resources.ts";
 export interface LocalDynamoDb {
   readonly client: DynamoDBClient;
   /** A client whose calls go through `around`: to count them, to fail them, to lose their answers. */
-  through(around: (operation: string, call: () => Promise<unknown>) => Promise<unknown>): DynamoDBClient;
+  through(
+    around: (operation: string, call: () => Promise<unknown>) => Promise<unknown>,
+    options?: { readonly maxAttempts?: number },
+  ): DynamoDBClient;
   close(): Promise<void>;
 }
 
 export async function localDynamoDb(): Promise<LocalDynamoDb> {
   const dynamo = await startDynamoDb();
-  const connect = () =>
+  const connect = (options: { readonly maxAttempts?: number } = {}) =>
     new DynamoDBClient({
+      ...options,
       endpoint: dynamo.endpoint,
       region: "eu-central-1",
       credentials: { accessKeyId: "local", secretAccessKey: "local" },
@@ -23,8 +27,8 @@ export async function localDynamoDb(): Promise<LocalDynamoDb> {
   for (const TableName of Object.values(tables)) await createTable(client, TableName);
   return {
     client,
-    through: (around) => {
-      const watched = connect();
+    through: (around, options) => {
+      const watched = connect(options);
       watched.middlewareStack.add(
         (next, { commandName = "" }) =>
           async (args) =>
