@@ -8,7 +8,7 @@ import type { Edition, Hold } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
 import { floorTo, formatInstant, type Instant } from "../../src/model/time.ts";
 import { finestGrain } from "../../src/model/gold.ts";
-import { audit, totalRows } from "./audit.ts";
+import { audit } from "./audit.ts";
 import { checkBase, openBuild } from "./builds.ts";
 import { type Changes, findChanges } from "./changed.ts";
 import { compact } from "./compact.ts";
@@ -19,7 +19,7 @@ import { load } from "./load.ts";
 import { planLoad } from "./load-plan.ts";
 import { lakeFolder, listPartitions, type PartitionFiles } from "./partitions.ts";
 import { prepare, publish } from "./publish.ts";
-import { checkRange, type Published, readPublished } from "./published.ts";
+import { checkRange, type Published, readPublished, totalRows } from "./published.ts";
 import { sweep } from "./sweep.ts";
 import { unload } from "./unload.ts";
 

@@ -7,6 +7,7 @@ import { GraphQLSafeInt } from "graphql-scalars";
 import { Field, Float, ObjectType } from "type-graphql";
 import { checkProduct } from "./checks.ts";
 import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
+import type { Expectation } from "./expectation.ts";
 import { type Component, componentsOf, countComponent, type Expression, typeOf } from "./expression.ts";
 import {
   type Class,
@@ -26,6 +27,8 @@ export interface ProductOptions {
   readonly freshness: string;
   readonly description: string;
   readonly rollups: readonly RollupDeclaration[];
+  /** What a refresh checks before it publishes: `expect.…` of expectation.ts. */
+  readonly expectations?: readonly Expectation[];
 }
 
 export interface Product {
@@ -43,6 +46,8 @@ export interface Product {
   readonly rollups: readonly Rollup[];
   /** What is stored per bucket: the components of all precomputed measures; the first one counts events. */
   readonly components: readonly Component[];
+  /** Not part of the shape: they say nothing about what stored items mean. */
+  readonly expectations: readonly Expectation[];
   /** A hash of everything that decides the meaning of stored items: part of every key. */
   readonly shape: string;
   /** The measure of that name. Throws `TypeError`: names come from the model. */
@@ -213,6 +218,7 @@ function productOf(name: string, target: Class, options: ProductOptions): Produc
     measures: Object.freeze(measures),
     rollups: Object.freeze(rollups),
     components,
+    expectations: Object.freeze([...(options.expectations ?? [])]),
     shape: shapeOf(source, components, rollups),
     measure: (wanted) => {
       const found = measures.find((measure) => measure.name === wanted);

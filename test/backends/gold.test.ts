@@ -162,11 +162,11 @@ test.each([
   });
 });
 
-test("totals tell per object and rollup how many events there are, and when", async () => {
+test("totals tell per object and rollup what is in it, exactly, and when", async () => {
   const object = await writeGold("e.parquet", [
-    hour("2001-01-01 03:00:00", "2::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
-    hour("2001-01-01 22:00:00", "3, 0, 0, 0"),
-    `'_source', NULL, ${none}, 5, 0, 0, 0`,
+    hour("2001-01-01 03:00:00", "2::BIGINT, 9007199254740993::BIGINT, 0.5::DOUBLE, -2::DOUBLE"),
+    hour("2001-01-01 22:00:00", "3, 9007199254740993, -2, NULL"),
+    `'_source', NULL, ${none}, 5, 18014398509481986, -1.5, -2`,
   ]);
   const gold = await reader().open(product, [object]);
   const totals = await gold.totals();
@@ -174,10 +174,41 @@ test("totals tell per object and rollup how many events there are, and when", as
   expect(totals).toHaveLength(2);
   expect(totals).toEqual(
     expect.arrayContaining([
-      { object, rollup: "total", events: 5, first: Date.UTC(2001, 0, 1, 3), last: Date.UTC(2001, 0, 1, 22) },
-      { object, rollup: "_source", events: 5, first: null, last: null },
+      {
+        object,
+        rollup: "total",
+        values: [5n, 18014398509481986n, -1.5, -2],
+        magnitudes: [0, 0, 2.5, 0],
+        first: Date.UTC(2001, 0, 1, 3),
+        last: Date.UTC(2001, 0, 1, 22),
+      },
+      {
+        object,
+        rollup: "_source",
+        values: [5n, 18014398509481986n, -1.5, -2],
+        magnitudes: [0, 0, 1.5, 0],
+        first: null,
+        last: null,
+      },
     ]),
   );
+});
+
+test.each([
+  ["has no column", "* EXCLUDE sum_heat", `has no column "sum_heat"`],
+  ["has a column of text", "* REPLACE ('much' AS sum_grams)", `has "sum_grams" as VARCHAR, not as int`],
+])("gold that %s is refused by name", async (_, columns, problem) => {
+  const object = await writeGold("f.parquet", [
+    hour("2001-01-01 00:00:00", "1::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
+  ]);
+  const file = path.join(folder, object);
+  await duck.run(`COPY (SELECT ${columns} FROM '${file}') TO '${file}' (FORMAT parquet)`);
+  const gold = await reader().open(product, [object]);
+  await expect(gold.totals()).rejects.toMatchObject({
+    code: "REFRESH",
+    message: expect.stringContaining(`"SampleActivity" ${problem}`) as string,
+  });
+  await gold.close();
 });
 
 test("nothing to open assembles nothing", async () => {
