@@ -36,7 +36,7 @@ export async function violations(
   return found;
 }
 
-/** The buckets of one rollup as a subquery: `at` (epoch ms), dimensions `d0` … by position in the rollup, components `c0` …. */
+/** The buckets of one rollup as a subquery: `begins` (epoch ms), dimensions `d0` … by position in the rollup, components `c0` …. */
 interface Buckets {
   readonly product: Product;
   readonly rollup: Rollup;
@@ -46,7 +46,7 @@ interface Buckets {
 
 function bucketsSql(product: Product, table: string, rollup: Rollup): string {
   const columns = goldColumns(product);
-  const at = `epoch_ms(CAST(${name(columns.bucket)} AS TIMESTAMP)) AS at`;
+  const at = `epoch_ms(CAST(${name(columns.bucket)} AS TIMESTAMP)) AS begins`;
   const keys = goldKeyColumns(product, rollup).dimensions.map(({ name: column, type }, i) =>
     type === "datetime" ? `CAST(${name(column)} AS TIMESTAMP) AS d${i}` : `${name(column)} AS d${i}`,
   );
@@ -88,7 +88,7 @@ async function countBroken(
 /** True of a bucket that breaks the rule; false or null of any other. */
 function brokenSql(buckets: Buckets, rule: GoldRule): string {
   if (rule.kind === "representable") return `NOT (${representableSql(buckets.product)})`;
-  return `at < ${floorTo(buckets.until, buckets.rollup.finest)} AND NOT (${conditionSql(buckets, rule)})`;
+  return `begins < ${floorTo(buckets.until, buckets.rollup.finest)} AND NOT (${conditionSql(buckets, rule)})`;
 }
 
 function representableSql({ components, source }: Product): string {
@@ -162,7 +162,7 @@ async function examples(
   const keys = dimensions.map(({ type }, i) => (type === "datetime" ? `epoch_ms(d${i})` : `d${i}`));
   const shown = shownValues(buckets, rule);
   const result = await connection.runAndReadAll(
-    `SELECT ${["at", ...keys, ...shown.map(({ sql }) => sql)].join(", ")} FROM ${buckets.sql}
+    `SELECT ${["begins", ...keys, ...shown.map(({ sql }) => sql)].join(", ")} FROM ${buckets.sql}
 WHERE ${brokenSql(buckets, rule)} ORDER BY ${ordinals(keys.length + 1)} LIMIT ${shownBuckets}`,
   );
   return result.getRows().map(([at, ...cells]) => ({

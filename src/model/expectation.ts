@@ -137,7 +137,7 @@ export function expectationText(expectation: Expectation): string {
   >;
   const options = Object.entries({ min, max, per: per === "edition" ? null : per, rollup })
     .filter(([, value]) => value !== null)
-    .map(([option, value]) => `${option}: ${JSON.stringify(value)}`);
+    .map(([option, value]) => `${option}: ${typeof value === "number" ? value : JSON.stringify(value)}`);
   const subject = subjectOf(expectation);
   const parts = [
     ...(subject === null ? [] : [JSON.stringify(subject)]),

@@ -26,7 +26,7 @@ export interface GoldColumns {
  * The columns of a product's gold, named `rollup`, `bucket`, `events`, `sum_price` …, and by property. Underscores follow where a name
  * is taken: a dimension may be called `bucket`, and Athena folds the case of names.
  */
-export function goldColumns(product: Product): GoldColumns {
+export function goldColumns(product: Pick<Product, "source" | "dimensions" | "components">): GoldColumns {
   const partition = product.source.partition.column;
   const free = freeNames([partition]);
   return {

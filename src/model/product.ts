@@ -9,6 +9,7 @@ import { checkProduct } from "./checks.ts";
 import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
 import type { Expectation } from "./expectation.ts";
 import { type Component, componentsOf, countComponent, type Expression, typeOf } from "./expression.ts";
+import { goldColumns } from "./gold.ts";
 import {
   type Class,
   type Column,
@@ -219,7 +220,7 @@ function productOf(name: string, target: Class, options: ProductOptions): Produc
     rollups: Object.freeze(rollups),
     components,
     expectations: Object.freeze([...(options.expectations ?? [])]),
-    shape: shapeOf(source, components, rollups),
+    shape: shapeOf({ source, dimensions, components, rollups }),
     measure: (wanted) => {
       const found = measures.find((measure) => measure.name === wanted);
       if (found === undefined) throw new TypeError(`${whose} has no measure "${wanted}".`);
@@ -260,7 +261,10 @@ function storedComponents(measures: readonly Measure[]): readonly Component[] {
   return Object.freeze([...components.values()]);
 }
 
-function shapeOf(source: Source, components: readonly Component[], rollups: readonly Rollup[]): string {
+function shapeOf(product: Pick<Product, "source" | "dimensions" | "components" | "rollups">): string {
+  const { source, dimensions, components, rollups } = product;
+  const gold = goldColumns(product);
+  const isCarried = ({ property }: Column) => rollups.some((each) => each.dimensions.includes(property));
   const meaning = {
     format: 2, // of the documents and items themselves
     table: `${source.database}.${source.table}`,
@@ -268,6 +272,8 @@ function shapeOf(source: Source, components: readonly Component[], rollups: read
     columns: source.columns.map((column) => [column.property, column.name, column.type]),
     components: components.map((component) => component.id),
     rollups: rollups.map((each) => [each.name, each.grains, each.live]),
+    // another dimension may take a name that gold has given to a component
+    gold: [...gold.components, ...gold.dimensions.filter((_, i) => isCarried(dimensions[i]!))],
   };
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 8);
 }

@@ -197,12 +197,12 @@ test("totals tell per object and rollup what is in it, exactly, and when", async
 test.each([
   ["has no column", "* EXCLUDE sum_heat", `has no column "sum_heat"`],
   ["has a column of text", "* REPLACE ('much' AS sum_grams)", `has "sum_grams" as VARCHAR, not as int`],
-])("gold that %s is refused by name", async (_, columns, problem) => {
+])("gold that %s is refused by name", async (_, selected, problem) => {
   const object = await writeGold("f.parquet", [
     hour("2001-01-01 00:00:00", "1::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
   ]);
   const file = path.join(folder, object);
-  await duck.run(`COPY (SELECT ${columns} FROM '${file}') TO '${file}' (FORMAT parquet)`);
+  await duck.run(`COPY (SELECT ${selected} FROM '${file}') TO '${file}' (FORMAT parquet)`);
   const gold = await reader().open(product, [object]);
   await expect(gold.totals()).rejects.toMatchObject({
     code: "REFRESH",
