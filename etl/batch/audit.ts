@@ -67,13 +67,16 @@ async function checkPartitions(
 ): Promise<void> {
   let done = 0;
   let rows = 0;
+  const report = () =>
+    deps.progress({ stage: "audit", done, total: partitions.length, unit: "partitions", rows });
+  report();
   for (const some of chunksOf(partitions, maxUnloadPartitions)) {
     for (const [value, checked] of await checkChunk(product, some, gold, until, deps, findings)) {
       lake.set(value, checked);
       rows += checked.rows;
     }
     done += some.length;
-    deps.progress({ stage: "audit", done, total: partitions.length, unit: "partitions", rows });
+    report();
   }
 }
 
