@@ -3,45 +3,10 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { refresh } from "../../etl/batch/run.ts";
 import { release, rollback } from "../../etl/batch/rollback.ts";
-import { columns } from "../../src/model/columns.ts";
-import {
-  DataProduct,
-  declaredProducts,
-  Dimension,
-  Measure,
-  type Product,
-  rollup,
-} from "../../src/model/product.ts";
 import { type Cloud, startCloud } from "./cloud.ts";
 import { removeDay, writeOrders } from "./order-lake.ts";
-import { Order, orderActivity } from "./orders.ts";
-
-const order = columns(Order);
-
-/** The same product as its owner declares it next: a rollup more, two measures less, and a new one. */
-@DataProduct({
-  source: Order,
-  owner: "shop",
-  freshness: "PT1H",
-  description: "Orders.",
-  rollups: [
-    rollup([], { grains: ["HOUR", "DAY", "MONTH"] }),
-    rollup(["country"], { grains: ["HOUR", "DAY"] }),
-    rollup(["express"], { grains: ["DAY"] }),
-  ],
-})
-export class NextOrderActivity {
-  @Dimension() country!: string | null;
-  @Dimension() express!: boolean;
-  @Measure(order.count(), { description: "Orders." }) orders!: number;
-  @Measure(order.sum("quantity"), { description: "Items." }) items!: number;
-  @Measure(order.min("quantity"), { description: "Smallest." }) smallest!: number;
-}
-
-const next: Product = {
-  ...declaredProducts().find(({ name }) => name === NextOrderActivity.name)!,
-  name: orderActivity.name,
-};
+import { nextOrderActivity } from "./next-orders.ts";
+import { orderActivity } from "./orders.ts";
 
 let cloud: Cloud;
 let orders: string;
@@ -138,7 +103,7 @@ test("after a rollback the table shows what the earlier edition served, and afte
 });
 
 test("after another declaration the table has its columns, and the old ones are gone", async () => {
-  await refresh(next, cloud.deps);
+  await refresh(nextOrderActivity, cloud.deps);
   await expectQueryable([["min(min_quantity)", "min(quantity)"]]);
   expect(
     await ask(
@@ -151,7 +116,7 @@ test("after another declaration the table has its columns, and the old ones are 
 });
 
 test("after a rollback to the old declaration's edition the table is queryable, new columns null", async () => {
-  const { restores } = await rollback(next, {}, cloud.deps);
+  const { restores } = await rollback(nextOrderActivity, {}, cloud.deps);
   expect(restores).not.toBeNull();
   await expectQueryable([["max(min_quantity)", "NULL"]]);
 });
