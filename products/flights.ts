@@ -1,6 +1,7 @@
 import { GraphQLDateTime } from "graphql-scalars";
 import { Int } from "type-graphql";
 import { columns } from "../src/model/columns.ts";
+import { expect } from "../src/model/expectation.ts";
 import { ratio } from "../src/model/expression.ts";
 import { AdHoc, DataProduct, Dimension, Measure, rollup } from "../src/model/product.ts";
 import { sampleData } from "../src/model/sample.ts";
@@ -31,6 +32,16 @@ const flight = columns(Flight);
     rollup([], { grains: ["HOUR", "DAY", "MONTH"] }),
     rollup(["origin"], { grains: ["HOUR", "DAY", "MONTH"], top: 300 }),
     rollup(["origin", "destination"], { grains: ["DAY", "MONTH"], top: { n: 100, within: ["origin"] } }),
+  ],
+  expectations: [
+    expect.rowCount({ min: 1, per: "partition", description: "There are departures every day." }),
+    expect.notNull("origin"),
+    expect.between("meanDelay", {
+      min: -120,
+      max: 720,
+      rollup: [],
+      description: "No hour of the whole network is early by two hours on average, or late by twelve.",
+    }),
   ],
 })
 export class FlightActivity {

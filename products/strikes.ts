@@ -1,6 +1,7 @@
 import { GraphQLDateTime } from "graphql-scalars";
 import { Int } from "type-graphql";
 import { columns } from "../src/model/columns.ts";
+import { expect } from "../src/model/expectation.ts";
 import { ratio } from "../src/model/expression.ts";
 import { AdHoc, DataProduct, Dimension, Measure, rollup } from "../src/model/product.ts";
 import { sampleData } from "../src/model/sample.ts";
@@ -36,6 +37,10 @@ const strike = columns(Strike);
     rollup([], { grains: ["DAY", "MONTH"] }),
     rollup(["airport"], { grains: ["DAY", "MONTH"] }),
     rollup(["operator"], { grains: ["DAY", "MONTH"] }),
+  ],
+  expectations: [
+    expect.between("damageCost", { min: 0, description: "A strike costs, it does not pay." }),
+    expect.sql("{damaging} <= {strikes}"),
   ],
 })
 export class StrikeActivity {

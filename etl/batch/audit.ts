@@ -1,22 +1,23 @@
 /**
- * The gold of changed partitions is held against the source before anything is loaded: every rollup counts every event
- * once, and where the source has events there is gold.
+ * What a refresh has counted is held against the source and against what the product declares, before anything is
+ * loaded: every rollup totals what the source totals, where the source has events there is gold, and the declared
+ * expectations hold. Everything that is wrong is told together.
  *
  * Delivery guarantee: reads only; a failure publishes nothing.
  */
-import type { GoldTotal } from "../../src/backends/gold.ts";
 import type { LakePartition } from "../../src/model/control.ts";
-import { SluiceError } from "../../src/model/errors.ts";
-import { finestGrain, sourceRollup } from "../../src/model/gold.ts";
-import type { Product, Rollup } from "../../src/model/product.ts";
-import { floorTo, formatInstant, type Instant } from "../../src/model/time.ts";
+import type { Product } from "../../src/model/product.ts";
+import type { Instant } from "../../src/model/time.ts";
 import { countSql, maxUnloadPartitions } from "../../src/sql/unload.ts";
 import type { Changes } from "./changed.ts";
 import { chunksOf, groupedBy } from "./chunks.ts";
 import type { RefreshDeps, RefreshOptions } from "./deps.ts";
+import { checkBuckets, checkRowCounts, checkSharedBuckets } from "./expectations.ts";
+import { Findings } from "./findings.ts";
 import { type PartitionFiles, partitionOf } from "./partitions.ts";
-import type { Published } from "./published.ts";
+import { type Published, totalRows } from "./published.ts";
 import { runStatement } from "./statement.ts";
+import { checkTotals, eventsIn, newestIn } from "./totals.ts";
 import type { Unloaded } from "./unload.ts";
 
 export interface Audited {
@@ -25,7 +26,7 @@ export interface Audited {
   readonly bytesScanned: number;
 }
 
-/** Rejects `REFRESH`, naming the numbers that disagree. */
+/** Rejects `REFRESH` with all rules that are broken, and the numbers that break them. */
 export async function audit(
   product: Product,
   published: Published,
@@ -35,93 +36,73 @@ export async function audit(
   deps: RefreshDeps,
   options: RefreshOptions,
 ): Promise<Audited> {
-  const lake = new Map(published.lake);
-  for (const value of changes.vanished) lake.delete(value);
-  for (const { value, fingerprint } of changes.changed)
-    lake.set(value, { fingerprint, gold: null, rows: 0, newest: null });
-  let done = 0;
-  for (const some of chunksOf(unloaded.partitions, maxUnloadPartitions)) {
-    for (const [value, checked] of await checkPartitions(product, some, unloaded.gold, deps))
-      lake.set(value, checked);
-    done += some.length;
-    deps.progress({ stage: "audit", done, total: unloaded.partitions.length, unit: "partitions" });
-  }
-  const bytesScanned = await checkSilent(product, unloaded, until, deps, options);
-  checkNotEmpty(product, published, lake);
+  const findings = new Findings();
+  const lake = lakeBefore(published, changes);
+  await checkPartitions(product, unloaded, lake, until, deps, findings);
+  const bytesScanned = await checkSilent(product, unloaded, until, deps, options, findings);
+  checkNotEmpty(product, published, lake, findings);
+  await checkSharedBuckets(product, published, changes, lake, until, deps, findings);
+  checkRowCounts(product, unloaded.partitions, lake, until, findings);
+  findings.throwIfAny(product, published.manifest?.edition ?? null);
   return { lake, bytesScanned };
 }
 
+/** As it was published, without what has vanished; what has changed counts nothing yet. */
+function lakeBefore(published: Published, { changed, vanished }: Changes): Map<string, LakePartition> {
+  const lake = new Map(published.lake);
+  for (const value of vanished) lake.delete(value);
+  for (const { value, fingerprint } of changed)
+    lake.set(value, { fingerprint, gold: null, rows: 0, newest: null });
+  return lake;
+}
+
+/** Enters into the lake what its gold says. */
 async function checkPartitions(
+  product: Product,
+  { partitions, gold }: Unloaded,
+  lake: Map<string, LakePartition>,
+  until: Instant,
+  deps: RefreshDeps,
+  findings: Findings,
+): Promise<void> {
+  let done = 0;
+  let rows = 0;
+  const report = () =>
+    deps.progress({ stage: "audit", done, total: partitions.length, unit: "partitions", rows });
+  report();
+  for (const some of chunksOf(partitions, maxUnloadPartitions)) {
+    for (const [value, checked] of await checkChunk(product, some, gold, until, deps, findings)) {
+      lake.set(value, checked);
+      rows += checked.rows;
+    }
+    done += some.length;
+    report();
+  }
+}
+
+async function checkChunk(
   product: Product,
   partitions: readonly PartitionFiles[],
   gold: Unloaded["gold"],
+  until: Instant,
   deps: RefreshDeps,
+  findings: Findings,
 ): Promise<[string, LakePartition][]> {
   const folders = partitions.flatMap(({ value }) => gold.get(value) ?? []);
   const opened = await deps.gold.open(product, folders);
   try {
     const totals = groupedBy(await opened.totals(), ({ object }) => partitionOf(object));
+    await checkBuckets(product, opened, until, findings);
     return partitions.map((partition) => {
-      const found = totals.get(partition.value) ?? [];
-      checkTotals(product, partition, found);
       const { value, fingerprint } = partition;
-      return [
-        value,
-        {
-          fingerprint,
-          gold: gold.get(value) ?? null,
-          rows: eventsIn(found, sourceRollup),
-          newest: newestIn(product, found),
-        },
-      ];
+      const found = totals.get(value) ?? [];
+      checkTotals(product, partition, found, findings);
+      const rows = eventsIn(product, found);
+      return [value, { fingerprint, gold: gold.get(value) ?? null, rows, newest: newestIn(product, found) }];
     });
   } finally {
     await opened.close();
   }
-}
-
-function checkTotals(product: Product, partition: PartitionFiles, totals: readonly GoldTotal[]): void {
-  const events = eventsIn(totals, sourceRollup);
-  for (const rollup of product.rollups) {
-    const counted = eventsIn(totals, rollup.name);
-    if (counted !== events)
-      throw failure(
-        product,
-        `every rollup counts every event once, but partition ${partition.value} holds ${events} events and rollup "${rollup.name}" counts ${counted}. Refresh again; if it stays, a dimension or time of the source is not what the declaration says`,
-      );
-    checkTimes(product, partition, rollup, totals);
-  }
-}
-
-/** Questions prune partitions by time, so an event in another time's partition would be found by some and not by others. */
-function checkTimes(
-  product: Product,
-  { value, range }: PartitionFiles,
-  rollup: Rollup,
-  totals: readonly GoldTotal[],
-): void {
-  const strays = totals
-    .filter((total) => total.rollup === rollup.name)
-    .flatMap(({ first, last }) => [first, last])
-    .filter((at) => at !== null)
-    .filter((at) => at < floorTo(range.from, rollup.finest) || at >= range.to);
-  if (strays.length > 0)
-    throw failure(
-      product,
-      `a lake partition holds the events of its own time, but ${product.source.partition.column}=${value} holds events of ${formatInstant(strays[0]!)}. Write them to their own partition`,
-    );
-}
-
-function eventsIn(totals: readonly GoldTotal[], rollup: string): number {
-  return totals.reduce((sum, total) => (total.rollup === rollup ? sum + total.events : sum), 0);
-}
-
-/** The start of the newest bucket at the product's finest grain. */
-function newestIn(product: Product, totals: readonly GoldTotal[]): Instant | null {
-  const finest = finestGrain(product);
-  const names = product.rollups.filter((rollup) => rollup.finest === finest).map(({ name }) => name);
-  const newest = totals.filter(({ rollup }) => names.includes(rollup)).flatMap(({ last }) => last ?? []);
-  return newest.length === 0 ? null : Math.max(...newest);
 }
 
 /** Partitions without gold are rare, and counted once more: an UNLOAD that lost them would not say so. */
@@ -131,6 +112,7 @@ async function checkSilent(
   until: Instant,
   deps: RefreshDeps,
   options: RefreshOptions,
+  findings: Findings,
 ): Promise<number> {
   const silent = partitions.map(({ value }) => value).filter((value) => !gold.has(value));
   let bytesScanned = 0;
@@ -138,34 +120,32 @@ async function checkSilent(
     const sql = countSql(product.source, some, until);
     const result = await runStatement(product.source, sql, deps.warehouse, options);
     bytesScanned += result.bytesScanned;
-    const lost = result.rows.find(([, events]) => Number(events) > 0);
-    if (lost !== undefined)
-      throw failure(
-        product,
-        `where the source has events there is gold, but partition ${lost[0]} holds ${lost[1]} events and the UNLOAD wrote none of them. Refresh again`,
-      );
+    for (const [value, events] of result.rows.filter(([, counted]) => Number(counted) > 0))
+      findings.add({
+        rule: "Where the source has events there is gold.",
+        count: 1,
+        unit: "partitions",
+        examples: [`partition ${value} holds ${events} events and the UNLOAD wrote none of them`],
+        wayOut: "Refresh again.",
+      });
   }
   return bytesScanned;
 }
 
+/** A live product may start with an empty lake: its events are still to come. Nothing else goes live empty. */
 function checkNotEmpty(
-  product: Product,
-  { lake: before }: Published,
+  { source }: Product,
+  { manifest }: Published,
   lake: ReadonlyMap<string, LakePartition>,
+  findings: Findings,
 ): void {
-  const had = totalRows(before);
-  if (had > 0 && totalRows(lake) === 0)
-    throw failure(
-      product,
-      `an edition with events is not replaced by an empty one, but the lake of "${product.source.database}.${product.source.table}" holds none now and held ${had}. Put its files back, or refresh with --full if it is meant to be empty`,
-    );
-}
-
-/** Events in all partitions. */
-export function totalRows(lake: ReadonlyMap<string, LakePartition>): number {
-  return [...lake.values()].reduce((sum, { rows }) => sum + rows, 0);
-}
-
-function failure(product: Product, what: string): SluiceError {
-  return new SluiceError("REFRESH", `The audit of "${product.name}" failed: ${what}. Nothing was published.`);
+  const refused = manifest === null ? source.stream === null : manifest.newest !== null;
+  if (totalRows(lake) > 0 || !refused) return;
+  findings.add({
+    rule: "An empty edition never goes live: one with events is not replaced by an empty one.",
+    count: 1,
+    unit: "editions",
+    examples: [`the lake of "${source.database}.${source.table}" holds no events`],
+    wayOut: "Put its files there and refresh again.",
+  });
 }

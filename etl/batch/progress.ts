@@ -44,10 +44,10 @@ const redrawMs = 80; // often enough to look alive
 function bars({ write, clock, subject }: ProgressOptions): (event: Progress) => void {
   let stage: Stage | null = null;
   let started = 0;
-  let drawn = 0;
+  let drawn = -Infinity;
   return (event) => {
     const now = clock();
-    if (event.stage !== stage) [stage, started, drawn] = [event.stage, now, 0];
+    if (event.stage !== stage) [stage, started, drawn] = [event.stage, now, -Infinity];
     const finished = event.done >= event.total;
     if (!finished && now - drawn < redrawMs) return;
     drawn = now;
@@ -56,30 +56,48 @@ function bars({ write, clock, subject }: ProgressOptions): (event: Progress) => 
   };
 }
 
-/** `load     ████░░░░ 12/48 periods, 9.3/s, 4 s left` */
-function line({ stage, done, total, unit }: Progress, elapsedMs: number): string {
+/** `load     ████░░░░ 12/48 periods, 6,000 items, 1,500 items/s, 12 s left` */
+function line(event: Progress, elapsedMs: number): string {
+  const { stage, done, total, unit } = event;
   const filled = total === 0 ? barWidth : Math.round((barWidth * Math.min(done, total)) / total);
   const bar = "█".repeat(filled) + "░".repeat(barWidth - filled);
-  return `${stage.padEnd(8)} ${bar} ${done}/${total} ${unit}${pace(done, total, elapsedMs)}`;
+  const parts = [`${done}/${total} ${unit}`, ...counted(event), ...pace(event, elapsedMs)];
+  return `${stage.padEnd(8)} ${bar} ${parts.join(", ")}`;
 }
 
-function pace(done: number, total: number, elapsedMs: number): string {
-  if (done === 0 || elapsedMs === 0) return "";
-  const perSecond = (done * 1_000) / elapsedMs;
-  if (done >= total) return `, ${(elapsedMs / 1_000).toFixed(1)} s`;
-  return `, ${perSecond.toFixed(1)}/s, ${Math.ceil((total - done) / perSecond)} s left`;
+function counted({ rows, items }: Progress): string[] {
+  return [
+    ...(rows === undefined ? [] : [`${shown(rows)} rows`]),
+    ...(items === undefined ? [] : [`${shown(items)} items`]),
+  ];
+}
+
+/** The rate is that of the smallest thing that is counted; what remains is told by the share that is done. */
+function pace({ done, total, unit, rows, items }: Progress, elapsedMs: number): string[] {
+  if (elapsedMs === 0) return [];
+  if (done >= total) return [`${(elapsedMs / 1_000).toFixed(1)} s`];
+  const [count, name] =
+    items !== undefined ? [items, "items"] : rows !== undefined ? [rows, "rows"] : [done, unit];
+  const rate = count === 0 ? [] : [`${shown((count * 1_000) / elapsedMs)} ${name}/s`];
+  const left = done === 0 ? [] : [`${Math.ceil((elapsedMs * (total - done)) / done / 1_000)} s left`];
+  return [...rate, ...left];
+}
+
+/** 6,000 and 9.3. */
+function shown(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 });
 }
 
 /** One line per finished stage, for logs. */
 function jsonLines({ write, clock, subject }: ProgressOptions): (event: Progress) => void {
   let stage: Stage | null = null;
   let started = 0;
-  return ({ stage: current, done, total, unit }) => {
+  return ({ stage: current, done, total, unit, rows, items }) => {
     if (current !== stage) [stage, started] = [current, clock()];
     if (done < total) return;
-    write(
-      `${JSON.stringify({ refresh: subject, stage: current, done, unit, durationMs: clock() - started })}\n`,
-    );
+    // what is not known is left out by JSON
+    const finished = { refresh: subject, stage, done, unit, rows, items, durationMs: clock() - started };
+    write(`${JSON.stringify(finished)}\n`);
     stage = null;
   };
 }

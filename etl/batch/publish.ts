@@ -19,13 +19,12 @@ import { partitionRange } from "../../src/model/gold.ts";
 import type { Product } from "../../src/model/product.ts";
 import { storedLayout } from "../../src/model/stored-layout.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { totalRows } from "./audit.ts";
 import type { Changes } from "./changed.ts";
 import { forEachInParallel } from "./chunks.ts";
 import type { RefreshDeps, Retention } from "./deps.ts";
 import type { Portion } from "./load-plan.ts";
 import { lakePages, segmentPages } from "./pages.ts";
-import type { Published } from "./published.ts";
+import { type Published, totalRows } from "./published.ts";
 
 /** What is to be published. */
 export interface Publication {

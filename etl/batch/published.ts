@@ -44,6 +44,11 @@ export async function readPublished(
   };
 }
 
+/** Events in all partitions. */
+export function totalRows(lake: ReadonlyMap<string, LakePartition>): number {
+  return [...lake.values()].reduce((sum, { rows }) => sum + rows, 0);
+}
+
 /** Rejects `BAD_USER_INPUT` where there is nothing to recount a range of. */
 export function checkRange(product: Product, { manifest, usable }: Published, options: RefreshOptions): void {
   const { range, full = false } = options;

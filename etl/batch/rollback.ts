@@ -89,15 +89,17 @@ async function readManifest(product: Product, control: ControlStore): Promise<Ve
   );
 }
 
-/** The edition whose content is published again: never a rollback itself. */
+/** The edition whose content is published again: a rollback itself only where what it restored is not kept any more. */
 function chosen(product: Product, kept: readonly Edition[], to: string | undefined): Edition {
-  const contentOf = (edition: Edition | undefined): Edition | undefined =>
-    edition?.restores == null ? edition : kept.find(({ id }) => id === edition.restores);
   const byId = (id: string | null | undefined) => kept.find((edition) => edition.id === id);
+  const contentOf = (edition: Edition | undefined) => byId(edition?.restores) ?? edition;
+  // what came before something that is not kept is not kept either
+  const before = (edition: Edition | undefined) =>
+    edition?.restores === null ? contentOf(byId(edition.previous)) : undefined;
   const content = contentOf(kept[0]);
-  const target = to === undefined ? contentOf(byId(content?.previous)) : contentOf(byId(to));
+  const target = to === undefined ? before(content) : contentOf(byId(to));
   if (target !== undefined && target !== content) return target;
-  const others = kept.filter((edition) => edition.restores === null && edition !== content);
+  const others = kept.filter((edition) => contentOf(edition) === edition && edition !== content);
   const can =
     others.length === 0
       ? "There is none besides the current one"

@@ -4,11 +4,11 @@
  * Delivery guarantee: a crash anywhere leaves readers on the previous edition, and the next run does the work again;
  * an edition is seen whole or not at all.
  */
-import type { Edition, Hold } from "../../src/model/control.ts";
+import { type Edition, editionKey, type Hold, type Manifest } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
 import { floorTo, formatInstant, type Instant } from "../../src/model/time.ts";
 import { finestGrain } from "../../src/model/gold.ts";
-import { audit, totalRows } from "./audit.ts";
+import { audit } from "./audit.ts";
 import { checkBase, openBuild } from "./builds.ts";
 import { type Changes, findChanges } from "./changed.ts";
 import { compact } from "./compact.ts";
@@ -57,14 +57,17 @@ export async function refresh(
   const startedAt = deps.clock();
   const published = await readPublished(product, control, options.full ?? false);
   checkRange(product, published, options);
-  if (published.manifest?.hold) return nothingDone(published, startedAt, deps);
+  if (published.manifest?.hold) {
+    await registerGold(product, published.manifest, deps);
+    return nothingDone(product, published.manifest, startedAt, deps);
+  }
   const { until, present } = await coverage(product, published, deps, options);
   const changes = findChanges(published, present, until, options.range);
   reportChanges(changes, deps);
   if (isUpToDate(published, changes, until)) {
     await registerGold(product, published.manifest!, deps);
     await sweep(product, deps);
-    return nothingDone(published, startedAt, deps);
+    return nothingDone(product, published.manifest!, startedAt, deps);
   }
 
   const id = editionId(startedAt, deps.token());
@@ -137,17 +140,22 @@ function isUpToDate(published: Published, { changed, vanished }: Changes, until:
   return published.usable && changed.length === 0 && vanished.length === 0 && until === published.until;
 }
 
-function nothingDone({ manifest, lake }: Published, startedAt: Instant, deps: RefreshDeps): RefreshResult {
-  const { edition, version, hold, coverage: covered } = manifest!;
+async function nothingDone(
+  product: Product,
+  { edition, version, hold, coverage: covered }: Manifest,
+  startedAt: Instant,
+  { control, clock }: RefreshDeps,
+): Promise<RefreshResult> {
+  const document = await control.get<Edition>(editionKey(product, edition));
   return {
     published: false,
     held: hold,
     edition,
     version,
-    rows: totalRows(lake),
+    rows: document?.value.rows ?? 0,
     items: 0,
     bytesScanned: 0,
-    durationMs: deps.clock() - startedAt,
+    durationMs: clock() - startedAt,
     changed: [],
     vanished: [],
     coveredUntil: covered.until,

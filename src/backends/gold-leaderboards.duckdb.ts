@@ -3,11 +3,10 @@
  * are the board; where it has more, DuckDB ranks the keys of those periods by each measure.
  */
 import type { DuckDBConnection } from "@duckdb/node-api";
-import type { Expression } from "../model/expression.ts";
 import { boardDimensions, type Leaderboard, packLeaderboard } from "../model/leaderboard.ts";
-import { aggregateId, aggregatesOf } from "../model/expression.ts";
-import type { Product, Top } from "../model/product.ts";
+import type { Top } from "../model/product.ts";
 import type { Value } from "../model/values.ts";
+import { measureSql } from "./gold-measures.duckdb.ts";
 import { keyColumns, keyReader, periodName, periodUnit, text } from "./gold-rows.duckdb.ts";
 import { type Assembly, indexSql, type PackedSegment, slotsSql } from "./gold-segments.duckdb.ts";
 import type { AssembledLeaderboard } from "./gold.ts";
@@ -115,7 +114,9 @@ export class Leaderboards {
     const places = ["start", ...within.map((_, i) => `w${i}`)];
     const isWanted = [`${start} = start`, ...within.map((key, i) => `${key} IS NOT DISTINCT FROM w${i}`)];
     const ties = keys.map((key) => `${key} NULLS LAST`).join(", ");
-    const ranks = measuresSql(product).map(
+    const stored = product.measures.filter(({ precomputed }) => precomputed);
+    const measures = stored.map(({ expression }) => measureSql(product, expression, (i) => `v${i}`));
+    const ranks = measures.map(
       (measure) =>
         `row_number() OVER (PARTITION BY ${[...within, "slot"].join(", ")} ORDER BY ${measure} DESC NULLS LAST, ${ties}) <= ${this.#top.n}`,
     );
@@ -159,31 +160,6 @@ function packed(
   );
   const board = packLeaderboard({ complete, keys, buckets });
   return Buffer.byteLength(board) > mostBytes ? [] : [{ within, period, packed: board }];
-}
-
-/** The product's stored measures over the components of a bucket, as `readMeasure` reads them. */
-function measuresSql(product: Product): string[] {
-  return product.measures
-    .filter(({ precomputed }) => precomputed)
-    .map(({ expression }) => measureSql(product, expression));
-}
-
-function measureSql(product: Product, expression: Expression): string {
-  if (expression.kind === "ratio") {
-    const [numerator, denominator] = [expression.numerator, expression.denominator].map((side) =>
-      measureSql(product, product.measure(side).expression),
-    );
-    return quotient(numerator!, denominator!);
-  }
-  const parts = aggregatesOf(expression).map((part) => {
-    const position = product.components.findIndex(({ id }) => id === aggregateId(part));
-    return `CAST(v${position} AS DOUBLE)`;
-  });
-  return expression.kind === "avg" ? quotient(parts[0]!, parts[1]!) : parts[0]!;
-}
-
-function quotient(numerator: string, denominator: string): string {
-  return `(${numerator} / nullif(${denominator}, 0))`;
 }
 
 function literal(value: Value): string {

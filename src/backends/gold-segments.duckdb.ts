@@ -10,7 +10,7 @@ import {
 } from "@duckdb/node-api";
 import { SluiceError } from "../model/errors.ts";
 import type { Component } from "../model/expression.ts";
-import { componentType } from "../model/gold.ts";
+import { componentType, spansPartitions } from "../model/gold.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import { periodRange, type StoredGrain } from "../model/time.ts";
 import type { Value } from "../model/values.ts";
@@ -76,15 +76,10 @@ export function slotsSql({ product, rollup, grain, periods }: Assembly): string 
  * A bucket of the rollup's own finest grain within one lake partition is one row of gold. Floats as keys are merged all
  * the same: -0 and 0 may be told apart by whoever wrote them.
  */
-function isWhole({ source, dimensions }: Product, rollup: Rollup, grain: StoredGrain): boolean {
-  const widths = { HOUR: 0, DAY: 1, MONTH: 2, YEAR: 3 } as const;
-  const isFloat = (property: string) =>
-    dimensions.find((each) => each.property === property)?.type === "float";
-  return (
-    grain === rollup.finest &&
-    widths[grain] <= widths[source.partition.grain] &&
-    !rollup.dimensions.some(isFloat)
-  );
+function isWhole(product: Product, rollup: Rollup, grain: StoredGrain): boolean {
+  const types = new Map(product.dimensions.map(({ property, type }) => [property, type]));
+  const hasFloat = rollup.dimensions.some((property) => types.get(property) === "float");
+  return grain === rollup.finest && !spansPartitions(product, rollup) && !hasFloat;
 }
 
 function withinSql(periods: readonly string[]): string {

@@ -5,13 +5,14 @@
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import { DuckDBInstance } from "@duckdb/node-api";
 import { SluiceError } from "../model/errors.ts";
-import { type GoldColumns, goldColumns, type GoldKeyColumns, sourceRollup } from "../model/gold.ts";
+import { goldColumns, type GoldKeyColumns } from "../model/gold.ts";
 import type { DimensionKey } from "../model/layout.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import { periodRange } from "../model/time.ts";
 import { inParallel } from "./batches.ts";
+import { checkColumns, readTotals } from "./gold-audit.duckdb.ts";
 import { Leaderboards } from "./gold-leaderboards.duckdb.ts";
 import {
   dimensionValue,
@@ -23,7 +24,8 @@ import {
   text,
 } from "./gold-rows.duckdb.ts";
 import { type Assembly, packedSegments } from "./gold-segments.duckdb.ts";
-import type { Assembled, Gold, GoldReader, GoldTotal } from "./gold.ts";
+import { violations } from "./gold-violations.duckdb.ts";
+import type { Assembled, Gold, GoldReader } from "./gold.ts";
 import type { Lake } from "./lake.ts";
 
 export interface DuckDbGoldOptions {
@@ -71,7 +73,13 @@ async function openGold(
   return {
     assemble: (rollup, grain, periods) =>
       isEmpty(periods) ? none() : assemble(instance, rows, { product, rollup, grain, periods }),
-    totals: async () => (files.length === 0 ? [] : totals(connection, columns, table, files)),
+    totals: async () => {
+      if (files.length === 0) return [];
+      await checkColumns(connection, product, table);
+      return readTotals(connection, product, table, files);
+    },
+    violations: async (rules, rollups, until) =>
+      files.length === 0 ? [] : violations(connection, product, table, rules, rollups, until),
     keys: (rollup, keyed, periods) =>
       isEmpty(periods) ? none() : keys(instance, table, rollup, keyed, periods),
     close: async () => {
@@ -154,28 +162,6 @@ WHERE ${name(rollupColumn)} = ${text(rollup)} AND ${period} IN (${starts.join(",
   } finally {
     connection.closeSync();
   }
-}
-
-/** Per object and rollup. The buckets of the row that counts the source are null. */
-async function totals(
-  connection: DuckDBConnection,
-  columns: GoldColumns,
-  table: string,
-  files: readonly { readonly object: string; readonly file: string }[],
-): Promise<GoldTotal[]> {
-  const bucket = `epoch_ms(CAST(${name(columns.bucket)} AS TIMESTAMP))`;
-  const result = await connection.runAndReadAll(
-    `SELECT "gold file", ${name(columns.rollup)}, sum(${name(columns.components[0]!)}), min(${bucket}), max(${bucket})
-FROM ${table} GROUP BY 1, 2`,
-  );
-  const objects = new Map(files.map(({ object, file }) => [file, object]));
-  return result.getRows().map(([file, rollup, events, first, last]) => ({
-    object: objects.get(String(file))!,
-    rollup: rollup === null ? sourceRollup : String(rollup),
-    events: Number(events),
-    first: first === null ? null : Number(first),
-    last: last === null ? null : Number(last),
-  }));
 }
 
 function refused(product: Product, rollup: Rollup, error: unknown): SluiceError {

@@ -1,5 +1,7 @@
 /** The rules of a product declaration. Each error says the rule, what arrived and the way out. */
 import { DeclarationError, suggestion } from "./errors.ts";
+import { checkExpectation } from "./expectation-checks.ts";
+import { sameSet } from "./expectation.ts";
 import { checkExpression } from "./expression-checks.ts";
 import { sourceRollup } from "./gold.ts";
 import type { Product, Rollup } from "./product.ts";
@@ -24,12 +26,13 @@ export function checkProduct(product: Product): void {
     );
   for (const rollup of product.rollups) checkRollup(product, rollup);
   const twice = product.rollups.find(
-    (rollup, i) => product.rollups.findIndex((other) => sameSet(other, rollup)) !== i,
+    (rollup, i) => product.rollups.findIndex((other) => sameSet(other.dimensions, rollup.dimensions)) !== i,
   );
   if (twice !== undefined)
     throw new DeclarationError(
       `A set of dimensions is rolled up once. "${product.name}" has two rollups of ${show(twice)}.`,
     );
+  for (const expectation of product.expectations) checkExpectation(product, expectation);
 }
 
 function checkNames(product: Product): void {
@@ -110,13 +113,6 @@ function checkLive(source: Source, product: Product, rollup: Rollup): void {
     throw new DeclarationError(
       `A live rollup needs a stream. Source "${source.name}" has none. Add stream: "…" to its @Source, or drop live: true from rollup ${show(rollup)} of "${product.name}".`,
     );
-}
-
-function sameSet(a: Rollup, b: Rollup): boolean {
-  return (
-    a.dimensions.length === b.dimensions.length &&
-    a.dimensions.every((dimension) => b.dimensions.includes(dimension))
-  );
 }
 
 function show(rollup: Rollup): string {

@@ -6,7 +6,7 @@ import type { Aggregate, Component } from "./expression.ts";
 import type { Condition } from "./filter.ts";
 import type { Product, Rollup } from "./product.ts";
 import type { PartitionGrain, Source } from "./source.ts";
-import { nextBucket, type Range, type StoredGrain, storedGrains } from "./time.ts";
+import { grains, nextBucket, type Range, type StoredGrain, storedGrains } from "./time.ts";
 import type { ColumnType } from "./values.ts";
 
 /** `rollup` of the row that counts a partition's events without any grouping: what the audit holds the others to. */
@@ -26,7 +26,7 @@ export interface GoldColumns {
  * The columns of a product's gold, named `rollup`, `bucket`, `events`, `sum_price` …, and by property. Underscores follow where a name
  * is taken: a dimension may be called `bucket`, and Athena folds the case of names.
  */
-export function goldColumns(product: Product): GoldColumns {
+export function goldColumns(product: Pick<Product, "source" | "dimensions" | "components">): GoldColumns {
   const partition = product.source.partition.column;
   const free = freeNames([partition]);
   return {
@@ -101,6 +101,11 @@ export function componentType(source: Source, { aggregate }: Component): "int" |
 /** The finest grain that any rollup of the product stores. */
 export function finestGrain(product: Product): StoredGrain {
   return storedGrains.find((grain) => product.rollups.some((rollup: Rollup) => rollup.finest === grain))!;
+}
+
+/** A bucket of the rollup may lie in several lake partitions: then each of them has a row of gold for its part. */
+export function spansPartitions({ source }: Product, { finest }: Pick<Rollup, "finest">): boolean {
+  return grains.indexOf(finest) > grains.indexOf(source.partition.grain);
 }
 
 const partitionPatterns = {

@@ -7,7 +7,9 @@ import { GraphQLSafeInt } from "graphql-scalars";
 import { Field, Float, ObjectType } from "type-graphql";
 import { checkProduct } from "./checks.ts";
 import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
+import type { Expectation } from "./expectation.ts";
 import { type Component, componentsOf, countComponent, type Expression, typeOf } from "./expression.ts";
+import { goldColumns } from "./gold.ts";
 import {
   type Class,
   type Column,
@@ -26,6 +28,8 @@ export interface ProductOptions {
   readonly freshness: string;
   readonly description: string;
   readonly rollups: readonly RollupDeclaration[];
+  /** What a refresh checks before it publishes: `expect.…` of expectation.ts. */
+  readonly expectations?: readonly Expectation[];
 }
 
 export interface Product {
@@ -43,6 +47,8 @@ export interface Product {
   readonly rollups: readonly Rollup[];
   /** What is stored per bucket: the components of all precomputed measures; the first one counts events. */
   readonly components: readonly Component[];
+  /** Not part of the shape: they say nothing about what stored items mean. */
+  readonly expectations: readonly Expectation[];
   /** A hash of everything that decides the meaning of stored items: part of every key. */
   readonly shape: string;
   /** The measure of that name. Throws `TypeError`: names come from the model. */
@@ -215,7 +221,8 @@ function productOf(name: string, target: Class, options: ProductOptions): Produc
     measures: Object.freeze(measures),
     rollups: Object.freeze(rollups),
     components,
-    shape: shapeOf(source, components, rollups),
+    expectations: Object.freeze([...(options.expectations ?? [])]),
+    shape: shapeOf({ source, dimensions, components, rollups }),
     measure: (wanted) => {
       const found = measures.find((measure) => measure.name === wanted);
       if (found === undefined) throw new TypeError(`${whose} has no measure "${wanted}".`);
@@ -264,7 +271,10 @@ function storedComponents(measures: readonly Measure[]): readonly Component[] {
   return Object.freeze([...components.values()]);
 }
 
-function shapeOf(source: Source, components: readonly Component[], rollups: readonly Rollup[]): string {
+function shapeOf(product: Pick<Product, "source" | "dimensions" | "components" | "rollups">): string {
+  const { source, dimensions, components, rollups } = product;
+  const gold = goldColumns(product);
+  const isCarried = ({ property }: Column) => rollups.some((each) => each.dimensions.includes(property));
   const meaning = {
     format: 2, // of the documents and items themselves
     table: `${source.database}.${source.table}`,
@@ -272,6 +282,8 @@ function shapeOf(source: Source, components: readonly Component[], rollups: read
     columns: source.columns.map((column) => [column.property, column.name, column.type]),
     components: components.map((component) => component.id),
     rollups: rollups.map((each) => [each.name, each.grains, each.live, each.top]),
+    // another dimension may take a name that gold has given to a component
+    gold: [...gold.components, ...gold.dimensions.filter((_, i) => isCarried(dimensions[i]!))],
   };
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 8);
 }

@@ -51,7 +51,7 @@ const [total, byKey] = product.rollups as [(typeof product.rollups)[0], (typeof 
 
 let folder: string;
 /** The objects of the lake. */
-const written: string[] = [];
+const written = new Set<string>();
 let instance: DuckDBInstance;
 let duck: DuckDBConnection;
 const reader = () =>
@@ -79,7 +79,7 @@ afterAll(async () => {
 /** Rows of (rollup, bucket, depth, valid, taken, events, sum_grams, sum_heat, min_heat). */
 async function writeGold(name: string, rows: readonly string[]): Promise<string> {
   const file = `gold/${name}/part`;
-  written.push(file);
+  written.add(file);
   await mkdir(path.join(folder, `gold/${name}`), { recursive: true });
   await duck.run(`COPY (SELECT * FROM (VALUES ${rows.map((row) => `(${row})`).join(", ")})
     AS t(rollup, bucket, depth, valid, taken, events, sum_grams, sum_heat, min_heat)) TO '${path.join(folder, file)}' (FORMAT parquet)`);
@@ -168,11 +168,11 @@ test.each([
   });
 });
 
-test("totals tell per object and rollup how many events there are, and when", async () => {
+test("totals tell per object and rollup what is in it, exactly, and when", async () => {
   const below = await writeGold("e", [
-    hour("2001-01-01 03:00:00", "2::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
-    hour("2001-01-01 22:00:00", "3, 0, 0, 0"),
-    `'_source', NULL, ${none}, 5, 0, 0, 0`,
+    hour("2001-01-01 03:00:00", "2::BIGINT, 9007199254740993::BIGINT, 0.5::DOUBLE, -2::DOUBLE"),
+    hour("2001-01-01 22:00:00", "3, 9007199254740993, -2, NULL"),
+    `'_source', NULL, ${none}, 5, 18014398509481986, -1.5, -2`,
   ]);
   const gold = await reader().open(product, [below]);
   const object = `${below}part`;
@@ -181,10 +181,41 @@ test("totals tell per object and rollup how many events there are, and when", as
   expect(totals).toHaveLength(2);
   expect(totals).toEqual(
     expect.arrayContaining([
-      { object, rollup: "total", events: 5, first: Date.UTC(2001, 0, 1, 3), last: Date.UTC(2001, 0, 1, 22) },
-      { object, rollup: "_source", events: 5, first: null, last: null },
+      {
+        object,
+        rollup: "total",
+        values: [5n, 18014398509481986n, -1.5, -2],
+        magnitudes: [0, 0, 2.5, 0],
+        first: Date.UTC(2001, 0, 1, 3),
+        last: Date.UTC(2001, 0, 1, 22),
+      },
+      {
+        object,
+        rollup: "_source",
+        values: [5n, 18014398509481986n, -1.5, -2],
+        magnitudes: [0, 0, 1.5, 0],
+        first: null,
+        last: null,
+      },
     ]),
   );
+});
+
+test.each([
+  ["has no column", "* EXCLUDE sum_heat", `has no column "sum_heat"`],
+  ["has a column of text", "* REPLACE ('much' AS sum_grams)", `has "sum_grams" as VARCHAR, not as int`],
+])("gold that %s is refused by name", async (_, selected, problem) => {
+  const below = await writeGold("f", [
+    hour("2001-01-01 00:00:00", "1::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
+  ]);
+  const file = path.join(folder, below, "part");
+  await duck.run(`COPY (SELECT ${selected} FROM read_parquet('${file}')) TO '${file}' (FORMAT parquet)`);
+  const gold = await reader().open(product, [below]);
+  await expect(gold.totals()).rejects.toMatchObject({
+    code: "REFRESH",
+    message: expect.stringContaining(`"SampleActivity" ${problem}`) as string,
+  });
+  await gold.close();
 });
 
 test("nothing to open assembles nothing", async () => {

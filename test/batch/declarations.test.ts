@@ -6,6 +6,7 @@ import { Float, Int } from "type-graphql";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { refresh } from "../../etl/batch/run.ts";
 import { columns } from "../../src/model/columns.ts";
+import { expect as promise } from "../../src/model/expectation.ts";
 import {
   DataProduct,
   declaredProducts,
@@ -98,6 +99,45 @@ test("a changed month rewrites its own year only", async () => {
   const fresh = Object.entries(pages).filter(([, writtenBy]) => writtenBy === edition);
   expect(fresh.map(([page]) => page).sort()).toEqual(["lake/2018", "segments/depth+calibrated/2018"]);
   await expectServed("2018-11-01");
+});
+
+test("a recounted month that breaks an expectation is refused with its days and keys; other months are not judged", async () => {
+  const before = await storedManifest(cloud, "ReadingActivity");
+  const product: Product = { ...readings, expectations: [promise.between("total", { max: 11 })] };
+  const range = { from: Date.UTC(2015, 4, 3), to: Date.UTC(2015, 4, 4) };
+  // the eighteenth reading of a month has the value 12
+  const [day, depth] = ["2015-05-26T00:00:00.000Z", "0.5"];
+  const error = (await refresh(product, cloud.deps, { range }).catch((reason: unknown) => reason)) as Error;
+  expect(error.message).toContain(
+    `expect.between("total", { max: 11 }) does not hold.\n    rollup "depth+calibrated", depth ${depth}, calibrated null, ${day}: total is 12\n`,
+  );
+  expect(error.message.match(/total is/g)).toHaveLength(1);
+  expect(await storedManifest(cloud, "ReadingActivity")).toEqual(before);
+});
+
+test("a dimension that takes the name of a component in gold makes another shape", () => {
+  // two declarations that store the same, of which one may be asked by a column called as gold calls a count
+  @Source({ table: "lab.runs", time: "at", description: "Runs." })
+  class Run {
+    @Column(() => GraphQLDateTime) at!: Date;
+    @Column(() => Int) events!: number;
+  }
+  const declared = (target: new () => object, dimensions: readonly string[]): Product => {
+    for (const dimension of dimensions) Dimension()(target.prototype as object, dimension);
+    Measure(columns(Run).count(), { description: "Runs." })(target.prototype as object, "runs");
+    DataProduct({
+      source: Run,
+      owner: "lab",
+      freshness: "P1D",
+      description: "Runs.",
+      rollups: [rollup([], { grains: ["DAY"] })],
+    })(target);
+    return declaredProducts().find(({ name }) => name === target.name)!;
+  };
+  const without = declared(class RunActivity {}, []);
+  const taken = declared(class RunsByEvents {}, ["events"]);
+  expect(taken.components).toEqual(without.components);
+  expect(taken.shape).not.toBe(without.shape);
 });
 
 test("another shape is built anew under the next version", async () => {

@@ -9,7 +9,15 @@ import { refresh } from "../../etl/batch/run.ts";
 import type { EventStream } from "../../src/backends/event-stream.ts";
 import { columns } from "../../src/model/columns.ts";
 import { archiveKey, type ArchiveRecord, clockKey } from "../../src/model/control.ts";
-import { DataProduct, declaredProducts, Dimension, Measure, rollup } from "../../src/model/product.ts";
+import { expect as promise } from "../../src/model/expectation.ts";
+import {
+  DataProduct,
+  declaredProducts,
+  Dimension,
+  Measure,
+  type Product,
+  rollup,
+} from "../../src/model/product.ts";
 import { Column, Source } from "../../src/model/source.ts";
 import { type Cloud, startCloud } from "./cloud.ts";
 import { storedBuckets, storedManifest } from "./stored.ts";
@@ -61,6 +69,14 @@ class ReplayedActivity {
 const product = (target: { name: string }) => declaredProducts().find(({ name }) => name === target.name)!;
 const clicks = product(ClickActivity);
 const replayed = product(ReplayedActivity);
+/** What a whole day holds, and no part of one. */
+const busyClicks: Product = {
+  ...clicks,
+  expectations: [
+    promise.between("clicks", { min: 400, rollup: ["page"] }),
+    promise.rowCount({ min: 1_000, per: "partition" }),
+  ],
+};
 
 let cloud: Cloud;
 let archive: FakeArchive;
@@ -181,7 +197,8 @@ test("the archived partition is compacted once, and queries see both parts", asy
 
 test("events archived beyond the last coverage count when it reaches them, without another compaction", async () => {
   archive.arrivals = { s1: "2024-03-02T13:10:00Z", s2: "2024-03-02T13:10:00Z" };
-  const result = await refresh(clicks, deps);
+  // and nobody expects of the day so far what a whole day holds
+  const result = await refresh(busyClicks, deps);
   expect(result).toMatchObject({ changed: ["2024-03-02"], rows: 1_440 + 11 * 60 + 30 + 60 });
   const ofTheSource = cloud.statements.filter((sql) => !sql.includes("_gold`"));
   expect(ofTheSource).toHaveLength(1);
@@ -226,6 +243,15 @@ test("a crash between compaction and ALTER is repaired by the next refresh, with
   expect(await refresh(clicks, deps)).toMatchObject({ rows: 1_440 + 11 * 60 + 30 + 60 + 60 });
   expect(cloud.statements.filter((sql) => sql.startsWith("UNLOAD"))).toHaveLength(1);
   expect(await countInCatalogue()).toBe(1_440 + 11 * 60 + 30 + 60 + 60);
+  await expectServed("2024-03-02T14:00:00Z");
+});
+
+test("a day is held to its expectations by the refresh that completes it", async () => {
+  archive.arrivals = { s1: "2024-03-03T02:00:00Z", s2: "2024-03-03T02:00:00Z" };
+  const error = (await refresh(busyClicks, deps).catch((reason: unknown) => reason)) as Error;
+  expect(error.message).toContain("partition 2024-03-02 counts 810 events");
+  expect(error.message).toContain(`rollup "page", page 1, 2024-03-02T00:00:00.000Z: clicks is 270`);
+  expect(error.message).not.toContain("2024-03-01");
   await expectServed("2024-03-02T14:00:00Z");
 });
 

@@ -87,6 +87,37 @@ describe("sluice start", () => {
     expect((await run(["editions", "WeatherReport"], {})).output).toMatch(/^\S+ +2 .* current$\n^\S+ +1 /m);
   });
 
+  it("publishes nothing that breaks an expectation, says which with the numbers, and exits with 1", async () => {
+    const hot = await run(["refresh", "WeatherReport", "--full"], { WARMEST: "34" });
+    expect(hot.code).toBe(1);
+    expect(hot.output).toContain(`expect.between("warmest", { max: 34, rollup: [] }) does not hold.`);
+    const shown = truth.above34.slice(0, 5);
+    for (const [day, warmest] of shown)
+      expect(hot.output).toContain(`rollup "total", ${day}: warmest is ${warmest}`);
+    expect(hot.output.match(/warmest is/g)).toHaveLength(shown.length);
+    expect((await run(["editions", "WeatherReport"], {})).output).toMatch(/^\S+ +2 .* current$/m);
+    await expectTruth(["EDITION"]);
+  });
+
+  it("is rolled back without losing a number, held, and released", async () => {
+    const [, first] = (await run(["editions", "WeatherReport"], {})).output.match(/^\S+Z-\S+/gm)!;
+    const back = await run(["rollback", "WeatherReport"], {});
+    expect(back).toMatchObject({ code: 0, output: expect.stringContaining(`edition ${first} is published`) });
+    await vi.waitFor(async () => expect((await coverage()).to).toBe("2015-12-01T00:00:00.000Z"), {
+      timeout: 10_000,
+    });
+    await expectTruth(["EDITION", "LIVE"]);
+    const held = await run(["refresh", "WeatherReport"], {});
+    expect(held).toMatchObject({ code: 0, output: expect.stringContaining(`"published":false`) });
+    expect((await run(["editions", "WeatherReport"], {})).output).toContain("Held since");
+    expect(await run(["rollback", "WeatherReport", "--release"], {})).toMatchObject({ code: 0 });
+    expect((await run(["refresh", "WeatherReport"], {})).output).toContain(`"published":true`);
+    await vi.waitFor(async () => expect((await coverage()).to).toBe("2016-01-01T00:00:00.000Z"), {
+      timeout: 10_000,
+    });
+    await expectTruth(["EDITION"]);
+  });
+
   it("says what is wrong on the command line, with the way out", async () => {
     expect(await run(["refresh", "WeatherReprt"], {})).toMatchObject({
       code: 1,
@@ -180,6 +211,9 @@ async function oracle(): Promise<Json> {
   const result = await duck.runAndReadAll(
     `SELECT count(*)::INT AS days, sum(precipitation) AS rain, max(temp_max) AS warmest, (count(*) FILTER (WHERE date < DATE '2015-12-01'))::INT AS "inLake" FROM read_csv('${csv}')`,
   );
+  const hot = await duck.runAndReadAll(
+    `SELECT strftime(date, '%Y-%m-%dT00:00:00.000Z'), temp_max FROM read_csv('${csv}') WHERE temp_max > 34 ORDER BY 1`,
+  );
   instance.closeSync();
-  return result.getRowObjects()[0];
+  return { ...result.getRowObjects()[0], above34: hot.getRows() };
 }

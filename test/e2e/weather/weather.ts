@@ -2,6 +2,7 @@
 import { GraphQLDateTime } from "graphql-scalars";
 import { Float } from "type-graphql";
 import { columns } from "../../../src/model/columns.ts";
+import { expect } from "../../../src/model/expectation.ts";
 import { AdHoc, DataProduct, Dimension, Measure, rollup } from "../../../src/model/product.ts";
 import { sampleData } from "../../../src/model/sample.ts";
 import { Column, Source } from "../../../src/model/source.ts";
@@ -28,6 +29,8 @@ const weather = columns(Weather);
   freshness: "P1D",
   description: "How the weather was.",
   rollups: [rollup([], { grains: ["DAY", "MONTH"] }), rollup(["sky"], { grains: ["DAY", "MONTH"] })],
+  // a test lowers the bound
+  expectations: [expect.between("warmest", { max: Number(process.env["WARMEST"] ?? 50), rollup: [] })],
 })
 export class WeatherReport {
   @Dimension() sky!: string;
