@@ -17,6 +17,7 @@ import {
   type Source,
   sourceFor,
 } from "./source.ts";
+import { lookupText } from "./lookup.ts";
 import { parseDuration, type StoredGrain, storedGrains } from "./time.ts";
 
 export interface ProductOptions {
@@ -262,6 +263,10 @@ function shapeOf(source: Source, components: readonly Component[], rollups: read
     columns: source.columns.map((column) => [column.property, column.name, column.type]),
     components: components.map((component) => component.id),
     rollups: rollups.map((each) => [each.name, each.grains, each.live]),
+    // absent of a source without: its items mean what they meant before there were lookups
+    ...(source.lookups.length > 0 && {
+      lookups: source.columns.flatMap((column) => lookupText(source.lookups, column) ?? []),
+    }),
   };
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 8);
 }
