@@ -77,12 +77,16 @@ async function currentVersion(
   options: RefreshOptions,
 ): Promise<{ folder: string; bytesScanned: number }> {
   let bytesScanned = 0;
+  // this run may have pointed the catalogue back, to a version that was overtaken meanwhile
+  let pointedBack = false;
   for (;;) {
     const known = await deps.control.get<LookupVersion>(lookupKey(source, table));
     const fingerprint = await fingerprintOfTable(table, deps);
     if (known !== null && isCurrent(source, known.value, fingerprint)) {
-      if (known.value.registered || (await register(source, table, known, deps)))
-        return { folder: known.value.folder, bytesScanned };
+      const { folder, registered } = known.value;
+      if (registered && !pointedBack) return { folder, bytesScanned };
+      if (await register(source, table, known, deps)) return { folder, bytesScanned };
+      pointedBack = true;
       continue;
     }
     const read = await readTable(source, table, deps, options);

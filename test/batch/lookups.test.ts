@@ -270,6 +270,27 @@ test("a crash before the catalogue shows a version is repaired by the next refre
   await expectServed();
 });
 
+test("a refresh that is overtaken before it points the catalogue leaves it at the newer version", async () => {
+  const { warehouse } = cloud.deps;
+  await writeStores([...firstStores, [4, "a", "near east", 5, null, null]]);
+  let overtake: (() => Promise<unknown>) | null = async () => {
+    overtake = null;
+    await writeStores([...firstStores, [4, "a", "far east", 5, null, null]]);
+    await refresh(chains, cloud.deps);
+  };
+  const overtaken: RefreshDeps["warehouse"] = {
+    run: async (statement, options) => {
+      if (statement.sql.includes("SET LOCATION")) await overtake?.();
+      return warehouse.run(statement, options);
+    },
+  };
+  await refresh(sales, { ...cloud.deps, warehouse: overtaken });
+  expect(overtake).toBeNull();
+  expect(await askedByRegion("far east")).toBe(await expectedIn("far east"));
+  expect(await expectedIn("far east")).toBeGreaterThan(0);
+  await expectServed();
+});
+
 test("refreshes at once record a version once, and both go by it", async () => {
   await writeStores(firstStores);
   const results = await Promise.allSettled([refresh(sales, cloud.deps), refresh(chains, cloud.deps)]);
