@@ -5,9 +5,10 @@ import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { lakeFolder } from "../bin/cloud.ts";
 import { loadProducts } from "../bin/load-products.ts";
 import { buildSampleLake } from "../bin/sample-lake.ts";
-import { samplesOf } from "../bin/system.ts";
+import { buildSamples } from "../bin/system.ts";
 import type { Product } from "../src/model/product.ts";
-import type { SampleOptions } from "../src/model/sample.ts";
+import { declaredSamples, type SampleOptions } from "../src/model/sample.ts";
+import { sourceFor } from "../src/model/source.ts";
 import { dayMs } from "../src/model/time.ts";
 import { identifier, stringLiteral } from "../src/sql/fragments.ts";
 
@@ -21,7 +22,8 @@ export async function subject(): Promise<{ product: Product; sample: SampleOptio
     source: { ...declared!.source, stream: null },
     rollups: declared!.rollups.map((rollup) => ({ ...rollup, live: false })),
   };
-  const { replayFrom: _, ...sample } = samplesOf([declared!])[0]!;
+  const own = declaredSamples().find((each) => sourceFor(each.source) === declared!.source);
+  const { replayFrom: _, ...sample } = own!;
   return { product, sample };
 }
 
@@ -30,6 +32,7 @@ export async function buildLake(data: string, copies: number): Promise<void> {
   const { product, sample } = await subject();
   mkdirSync(lakeFolder(data), { recursive: true });
   await buildSampleLake(sample, lakeFolder(data));
+  await buildSamples([product], lakeFolder(data));
   if (copies === 1) return;
   await withDuckDb(async (duck) => {
     const days = await spannedDays(duck, data, product);

@@ -4,10 +4,12 @@ import { createRequire } from "node:module";
 import { dirname, isAbsolute, join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { SluiceError } from "../src/model/errors.ts";
-import type { SampleOptions } from "../src/model/sample.ts";
+import type { LookupTable } from "../src/model/lookup.ts";
+import type { SampleOptions, SampleTableOptions } from "../src/model/sample.ts";
 import { type Column, type Source, sourceFor } from "../src/model/source.ts";
 import type { Event, Value } from "../src/model/values.ts";
 import { identifier, stringLiteral, timestampLiteral } from "../src/sql/fragments.ts";
+import { readColumns } from "../src/sql/lookups.ts";
 
 const partitionFormat = { DAY: "%Y-%m-%d", MONTH: "%Y-%m", YEAR: "%Y" } as const;
 const duckTypes = {
@@ -41,17 +43,45 @@ export async function buildSampleLake(sample: SampleOptions, lakeFolder: string)
   return true;
 }
 
+/**
+ * Writes the sample of a dimension table as one Parquet file, unless the table is there. A CSV file holds text: what
+ * lookups read as another type is cast to it. Resolves to whether it was built.
+ */
+export async function buildSampleTable(
+  sample: SampleTableOptions,
+  read: readonly LookupTable[],
+  lakeFolder: string,
+): Promise<boolean> {
+  const folder = join(lakeFolder, ...sample.table.split("."));
+  if (existsSync(folder)) return false;
+  const building = join(lakeFolder, `.building-${sample.table}`);
+  rmSync(building, { recursive: true, force: true });
+  mkdirSync(dirname(folder), { recursive: true });
+  mkdirSync(building, { recursive: true });
+  const typed = new Map(read.flatMap(readColumns).map(({ name, type }) => [name, duckTypes[type]]));
+  const casts = [...typed].map(
+    ([name, type]) => `CAST(${identifier(name)} AS ${type}) AS ${identifier(name)}`,
+  );
+  const columns = casts.length === 0 ? "*" : `* REPLACE (${casts.join(", ")})`;
+  await withDuckDb(async (duck) => {
+    await duck.run(`COPY (SELECT ${columns} FROM ${fileSql(sample.file, "all_varchar = true")})
+      TO ${stringLiteral(join(building, "rows.parquet"))} (FORMAT parquet, COMPRESSION snappy)`);
+  });
+  renameSync(building, folder);
+  return true;
+}
+
 /** The held-back events with numbers above `after`, numbered from 1 in order of time; the same at every call. */
 export async function* heldBackRows(
   sample: SampleOptions,
   after: number,
 ): AsyncIterable<{ row: number; event: Event }> {
   const source = sourceFor(sample.source);
-  const names = source.columns.map(({ name }) => identifier(name));
+  const names = source.ownColumns.map(({ name }) => identifier(name));
   const instance = await DuckDBInstance.create(":memory:");
   const duck = await instance.connect();
   try {
-    const times = source.columns.map(({ name, type }) =>
+    const times = source.ownColumns.map(({ name, type }) =>
       type === "datetime" ? `epoch_ms(${identifier(name)}) AS ${identifier(name)}` : identifier(name),
     );
     const result = await duck.stream(
@@ -60,7 +90,7 @@ export async function* heldBackRows(
     );
     let row = after;
     for await (const rows of result.yieldRows())
-      for (const cells of rows) yield { row: ++row, event: eventOf(source.columns, cells) };
+      for (const cells of rows) yield { row: ++row, event: eventOf(source.ownColumns, cells) };
   } finally {
     duck.closeSync();
     instance.closeSync();
@@ -85,13 +115,17 @@ function eventOf(columns: readonly Column[], cells: readonly unknown[]): Event {
 
 /** The sample's file with the source's columns, by their names in the lake. */
 function sampleSql(sample: SampleOptions, source: Source): string {
-  const columns = source.columns.map(({ property, name, type }) => {
+  const columns = source.ownColumns.map(({ property, name, type }) => {
     const expression = sample.columns?.[property] ?? identifier(name);
     return `CAST(${expression} AS ${duckTypes[type]}) AS ${identifier(name)}`;
   });
-  const file = resolveFile(sample.file);
-  const reader = file.endsWith(".csv") ? "read_csv" : "read_parquet";
-  return `SELECT ${columns.join(", ")} FROM ${reader}(${stringLiteral(file)})`;
+  return `SELECT ${columns.join(", ")} FROM ${fileSql(sample.file)}`;
+}
+
+function fileSql(sampleFile: string, csvOption?: string): string {
+  const file = resolveFile(sampleFile);
+  if (!file.endsWith(".csv")) return `read_parquet(${stringLiteral(file)})`;
+  return `read_csv(${[stringLiteral(file), csvOption].filter(Boolean).join(", ")})`;
 }
 
 function heldBack(sample: SampleOptions, source: Source, side: "<" | ">="): string {

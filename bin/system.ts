@@ -10,11 +10,12 @@ import { openClock } from "../etl/live/replay-clock.ts";
 import { streamedSources } from "../src/schema/names.ts";
 import type { Broadcast } from "../src/backends/broadcast.ts";
 import type { Product } from "../src/model/product.ts";
-import { declaredSamples, type SampleOptions } from "../src/model/sample.ts";
+import { lookupTables } from "../src/model/lookup.ts";
+import { declaredSamples, declaredTables, type SampleOptions } from "../src/model/sample.ts";
 import { type Source, sourceFor } from "../src/model/source.ts";
 import type { Instant } from "../src/model/time.ts";
 import type { Backends } from "./backends.ts";
-import { heldBackRows } from "./sample-lake.ts";
+import { buildSampleLake, buildSampleTable, heldBackRows } from "./sample-lake.ts";
 
 /** How long a refresh waits for the micro-batches to archive past its barriers. */
 const barrierWaitMs = 120_000;
@@ -129,8 +130,29 @@ function replayedSamples(
   );
 }
 
+/**
+ * Builds what is declared as sample data of the products' sources and of the tables that these look up, each unless it
+ * is there. `built` is told of every table that was.
+ */
+export async function buildSamples(
+  products: readonly Product[],
+  lakeFolder: string,
+  built: (table: string, file: string) => void = () => {},
+): Promise<void> {
+  for (const sample of samplesOf(products)) {
+    const { database, table } = sourceFor(sample.source);
+    if (await buildSampleLake(sample, lakeFolder)) built(`${database}.${table}`, sample.file);
+  }
+  const lookups = lookupTables(products.flatMap(({ source }) => source.lookups));
+  for (const sample of declaredTables()) {
+    const read = lookups.filter(({ database, name }) => `${database}.${name}` === sample.table);
+    if (read.length > 0 && (await buildSampleTable(sample, read, lakeFolder)))
+      built(sample.table, sample.file);
+  }
+}
+
 /** The samples of the products' sources. */
-export function samplesOf(products: readonly Product[]): SampleOptions[] {
+function samplesOf(products: readonly Product[]): SampleOptions[] {
   return declaredSamples().filter((sample) =>
     products.some(({ source }) => source === sourceFor(sample.source)),
   );

@@ -3,14 +3,27 @@ import { Int } from "type-graphql";
 import { columns } from "../src/model/columns.ts";
 import { expect } from "../src/model/expectation.ts";
 import { ratio } from "../src/model/expression.ts";
+import { lookup } from "../src/model/lookup.ts";
 import { AdHoc, DataProduct, Dimension, Measure, rollup } from "../src/model/product.ts";
-import { sampleData } from "../src/model/sample.ts";
+import { sampleData, sampleTable } from "../src/model/sample.ts";
 import { Column, Source } from "../src/model/source.ts";
 
 @Source({
   table: "aviation.flights",
   stream: { name: "flights", replay: true },
   time: "date",
+  lookups: [
+    lookup({
+      table: "aviation.airports",
+      on: { origin: "iata" },
+      take: { originCity: "city", originState: "state" },
+    }),
+    lookup({
+      table: "aviation.airports",
+      on: { destination: "iata" },
+      take: { destinationCity: "city", destinationState: "state" },
+    }),
+  ],
   description: "Departures within the United States. Hours are airport-local and taken as UTC.",
 })
 export class Flight {
@@ -19,6 +32,14 @@ export class Flight {
   @Column(() => Int, { unit: "miles", description: "Distance flown." }) distance!: number;
   @Column(() => String, { description: "Airport of departure (IATA code)." }) origin!: string;
   @Column(() => String, { description: "Airport of arrival (IATA code)." }) destination!: string;
+  @Column(() => String, { nullable: true, description: "City of the airport of departure." })
+  originCity!: string | null;
+  @Column(() => String, { nullable: true, description: "State of the airport of departure." })
+  originState!: string | null;
+  @Column(() => String, { nullable: true, description: "City of the airport of arrival." })
+  destinationCity!: string | null;
+  @Column(() => String, { nullable: true, description: "State of the airport of arrival." })
+  destinationState!: string | null;
 }
 
 const flight = columns(Flight);
@@ -75,3 +96,4 @@ sampleData({
   file: "vega-datasets/data/flights-3m.parquet",
   replayFrom: "2001-06-28T00:00:00Z",
 });
+sampleTable({ table: "aviation.airports", file: "vega-datasets/data/airports.csv" });

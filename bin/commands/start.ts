@@ -7,7 +7,6 @@ import { type Manifest, manifestKey } from "../../src/model/control.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import { servingOf } from "../../src/model/serving.ts";
-import { sourceFor } from "../../src/model/source.ts";
 import { formatInstant } from "../../src/model/time.ts";
 import { type Backends, backends } from "../backends.ts";
 import { processBroadcast } from "../broadcast.ts";
@@ -18,9 +17,8 @@ import { coverageQuery, exampleProduct, exampleQuery } from "../example-query.ts
 import { openGateway } from "../gateway.ts";
 import { loadProducts } from "../load-products.ts";
 import { logger } from "../log.ts";
-import { buildSampleLake } from "../sample-lake.ts";
 import { untilStopped } from "../signals.ts";
-import { openReplayClocks, runMicroBatches, runReplays, samplesOf } from "../system.ts";
+import { buildSamples, openReplayClocks, runMicroBatches, runReplays } from "../system.ts";
 import { refreshAndShow } from "./refresh.ts";
 
 export async function runStart(environment: Environment): Promise<void> {
@@ -117,14 +115,12 @@ function firstMessage(child: ChildProcess): Promise<Endpoints> {
 }
 
 async function buildLakes(products: readonly Product[], { data }: Environment): Promise<void> {
-  for (const sample of samplesOf(products)) {
-    const { database, table } = sourceFor(sample.source);
-    const started = Date.now();
-    if (await buildSampleLake(sample, lakeFolder(data)))
-      console.log(
-        `Built the lake table ${database}.${table} from ${sample.file} in ${((Date.now() - started) / 1_000).toFixed(1)} s.`,
-      );
-  }
+  let started = Date.now();
+  await buildSamples(products, lakeFolder(data), (table, file) => {
+    const now = Date.now();
+    console.log(`Built the lake table ${table} from ${file} in ${((now - started) / 1_000).toFixed(1)} s.`);
+    started = now;
+  });
 }
 
 /**

@@ -38,7 +38,7 @@ export async function compact(
   const placements = outdated.map(
     (partition): Placement => ({
       value: partition.value,
-      fingerprint: partition.fingerprint,
+      fingerprint: partition.files,
       location: partition.archived
         ? (folders.get(partition.value) ?? catalogue.partitions.get(partition.value)!.value.location)
         : lakeLocation(source, partition.value, deps),
@@ -62,8 +62,8 @@ function isRegistered(
 }
 
 /** The fingerprint covers the archived files, so a location noted with it holds them. */
-function isWritten({ partitions }: Catalogue, { value, fingerprint }: PartitionFiles): boolean {
-  return partitions.get(value)?.value.fingerprint === fingerprint;
+function isWritten({ partitions }: Catalogue, { value, files }: PartitionFiles): boolean {
+  return partitions.get(value)?.value.fingerprint === files;
 }
 
 /** Writes both parts of each partition to a folder of this edition. Resolves to the folders by partition. */

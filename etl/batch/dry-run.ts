@@ -7,6 +7,7 @@ import { chunksOf } from "./chunks.ts";
 import { coveredByLake } from "./coverage.ts";
 import type { RefreshDeps, RefreshOptions } from "./deps.ts";
 import { planLoad } from "./load-plan.ts";
+import { countedWith, foretoldLookups } from "./lookups.ts";
 import { lakeFolder, listPartitions } from "./partitions.ts";
 import { checkRange, readPublished } from "./published.ts";
 
@@ -41,7 +42,8 @@ export async function dryRun(
     fixed && published.until !== null
       ? published.until
       : coveredByLake(product, present, published.until, lake.url(lakeFolder(product.source)));
-  const changes = findChanges(published, present, until, options.range);
+  const lookups = await foretoldLookups(product.source, { control, lake });
+  const changes = findChanges(published, countedWith(product, lookups, present), until, options.range);
   const scanned = changes.changed.filter(({ range }) => range.from < until);
   return {
     held: Boolean(published.manifest?.hold),

@@ -21,6 +21,8 @@ export interface PartitionFiles {
   /** Micro-batches have archived files for it. */
   readonly archived: boolean;
   /** Of the keys, sizes and etags of all its files. */
+  readonly files: string;
+  /** Of all that its gold is counted from: its files, and the lookups that may change what they mean. */
   readonly fingerprint: string;
   /** Of all its files. */
   readonly bytes: number;
@@ -43,12 +45,14 @@ export async function listPartitions(
   return new Map(
     values.map((value) => {
       const files = [...(inLake.get(value) ?? []), ...(archived.get(value) ?? [])];
+      const fingerprint = fingerprintOf(files);
       const partition = {
         value,
         range: rangeOf(source, value),
         inLake: inLake.has(value),
         archived: archived.has(value),
-        fingerprint: fingerprintOf(files),
+        files: fingerprint,
+        fingerprint,
         bytes: files.reduce((sum, { size }) => sum + size, 0),
       };
       return [value, partition];
@@ -74,7 +78,7 @@ async function filesByPartition(
 }
 
 /** Athena ignores files and folders whose names begin with "_" or "."; a key that ends with "/" is a console's folder. */
-function isIgnored(path: readonly string[]): boolean {
+export function isIgnored(path: readonly string[]): boolean {
   return path.at(-1) === "" || path.some((part) => part.startsWith("_") || part.startsWith("."));
 }
 
@@ -98,7 +102,7 @@ function rangeOf(source: Source, value: string): Range {
   return partitionRange(value, source.partition.grain)!;
 }
 
-function fingerprintOf(objects: readonly LakeObject[]): string {
+export function fingerprintOf(objects: readonly LakeObject[]): string {
   const lines = objects.map(({ key, size, etag }) => JSON.stringify([key, size, etag])).sort();
   return createHash("sha256").update(lines.join("\n")).digest("hex").slice(0, 32);
 }

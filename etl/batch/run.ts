@@ -17,6 +17,7 @@ import type { RefreshDeps, RefreshOptions } from "./deps.ts";
 import { registerGold } from "./gold-table.ts";
 import { load } from "./load.ts";
 import { planLoad } from "./load-plan.ts";
+import { countedWith, refreshLookups } from "./lookups.ts";
 import { lakeFolder, listPartitions, type PartitionFiles } from "./partitions.ts";
 import { prepare, publish } from "./publish.ts";
 import { checkRange, type Published, readPublished } from "./published.ts";
@@ -57,12 +58,14 @@ export async function refresh(
   const startedAt = deps.clock();
   const published = await readPublished(product, control, options.full ?? false);
   checkRange(product, published, options);
+  // also where the product is held, and before the barriers: the micro-batches of the source may wait for them
+  const lookups = await refreshLookups(product.source, deps, options);
   if (published.manifest?.hold) {
     await registerGold(product, published.manifest, deps);
     return nothingDone(product, published.manifest, startedAt, deps);
   }
   const { until, present } = await coverage(product, published, deps, options);
-  const changes = findChanges(published, present, until, options.range);
+  const changes = findChanges(published, countedWith(product, lookups, present), until, options.range);
   reportChanges(changes, deps);
   if (isUpToDate(published, changes, until)) {
     await registerGold(product, published.manifest!, deps);
@@ -76,7 +79,7 @@ export async function refresh(
   const unloaded = await unload(product, id, changes, until, deps, options);
   const audited = await audit(product, published, changes, unloaded, until, deps, options);
   const plan = planLoad(product, published, changes, until);
-  const bytesScanned = compacted + unloaded.bytesScanned + audited.bytesScanned;
+  const bytesScanned = lookups.bytesScanned + compacted + unloaded.bytesScanned + audited.bytesScanned;
   await checkBase(product, published, id, control);
   const { lake } = audited;
   const prepared = await prepare(

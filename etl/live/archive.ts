@@ -14,7 +14,7 @@ import { archiveFolder } from "../../src/model/layout.ts";
 import type { Source, Stream } from "../../src/model/source.ts";
 import { partitionValue } from "../../src/sql/statement.ts";
 import { type Effects, inParallel, untilDone } from "./effects.ts";
-import { encodeParquet } from "./parquet.ts";
+import { encodeEvents } from "./parquet.ts";
 import type { Barrier, DecodedEvent } from "./wire.ts";
 
 export interface ArchiveWindow {
@@ -114,7 +114,7 @@ async function stage(
   events: readonly DecodedEvent[],
 ): Promise<readonly Copy[]> {
   const staged = [...byPartition(source, events)].map(([partition, part], i) => {
-    const bytes = encodeParquet(
+    const bytes = encodeEvents(
       source,
       part.map(({ event }) => event),
     );

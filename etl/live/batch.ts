@@ -15,6 +15,7 @@ import type { Applier } from "./apply.ts";
 import type { Archive } from "./archive.ts";
 import { advance, beforeAll, type CheckpointOptions, type Position, type Reached } from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
+import type { Enricher } from "./enrich.ts";
 import { groupByItem, type LiveTarget } from "./fold.ts";
 import { type Decoded, decodeRecord, type DecodedEvent } from "./wire.ts";
 
@@ -23,6 +24,7 @@ export interface LivePath extends CheckpointOptions {
   readonly source: Source;
   readonly targets: readonly LiveTarget[];
   readonly deadLetters: DeadLetters;
+  readonly enricher: Enricher;
   readonly applier: Applier;
   readonly archive: Archive;
   readonly announcer: Announcer;
@@ -44,7 +46,7 @@ export async function runBatch(
   records: readonly StreamRecord[],
 ): Promise<BatchResult> {
   const decoded = records.map((record) => decodeRecord(path.source, record));
-  const events = decoded.flatMap((record) => record.events);
+  const events = await path.enricher.enrich(decoded.flatMap((record) => record.events));
   const dead = await bury(path, shard, records, decoded);
   const items = await path.applier.apply(shard, groupByItem(path.targets, events));
   const checkpoint = checkpointAfter(path, position, decoded, events);

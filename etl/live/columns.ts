@@ -13,10 +13,10 @@ export class Problem {
   ) {}
 }
 
-/** The event in a JSON object that arrived at `arrival`. Keys that are no columns are ignored; a missing key is null. */
+/** The event in a JSON object that arrived at `arrival`. Keys that are none of its own columns are ignored; a missing key is null. */
 export function eventOf(source: Source, object: JsonObject, arrival: Instant): Event | Problem {
   const event: Record<string, Value> = {};
-  for (const column of source.columns) {
+  for (const column of source.ownColumns) {
     const raw = Object.hasOwn(object, column.name) ? object[column.name] : null;
     const value = columnValue(column, raw);
     if (value instanceof Problem) return value;

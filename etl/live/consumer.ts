@@ -21,6 +21,7 @@ import { lakeArchive } from "./archive.ts";
 import type { LivePath } from "./batch.ts";
 import { endCheckpoint, openCheckpoints, readCheckpoints } from "./checkpoint.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
+import { lookupEnricher } from "./enrich.ts";
 import { liveTargets } from "./fold.ts";
 import { ensureLiveStarts } from "./live-start.ts";
 import { consumeShard, type ShardOptions, type WindowLimits } from "./shard.ts";
@@ -91,6 +92,7 @@ function livePath(
     products: products.filter(({ rollups }) => rollups.some((rollup) => rollup.live)),
     targets: liveTargets(products),
     deadLetters,
+    enricher: lookupEnricher({ source, control, lake, effects }),
     applier: liveApplier({ insights, effects }),
     archive: lakeArchive({ source, stream, control, lake, effects }),
     announcer: announcer({ broadcast, effects }),

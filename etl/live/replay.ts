@@ -173,8 +173,8 @@ function entryOf({ options, stream }: Replay, { row, event }: ReplayRow): PutEnt
 
 const maxPartitionKey = 256; // Kinesis: characters
 
-function firstString({ columns }: Source): (event: Event, row: number) => string {
-  const column = columns.find(({ type }) => type === "string")?.property;
+function firstString({ ownColumns }: Source): (event: Event, row: number) => string {
+  const column = ownColumns.find(({ type }) => type === "string")?.property;
   return (event, row) => {
     const value = column === undefined ? null : event[column];
     return String(value ?? "").slice(0, maxPartitionKey) || `row ${row}`;

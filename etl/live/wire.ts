@@ -64,7 +64,7 @@ export function encodeEvent(source: Source, event: Event): Uint8Array {
 
 function namedColumns(source: Source, event: Event): JsonObject {
   return Object.fromEntries(
-    source.columns.map(({ name, property, type }) => {
+    source.ownColumns.map(({ name, property, type }) => {
       const value = event[property] ?? null;
       return [name, type === "datetime" && value !== null ? new Date(Number(value)).toISOString() : value];
     }),

@@ -3,6 +3,7 @@
  * and checkpoints. Here are their types and keys; they are read and written through `ControlStore`.
  */
 import type { ItemKey } from "./layout.ts";
+import type { LookupTable } from "./lookup.ts";
 import type { Product, Rollup } from "./product.ts";
 import type { Source, Stream } from "./source.ts";
 import type { StoredLayout } from "./stored-layout.ts";
@@ -231,4 +232,19 @@ export interface CataloguedTable {
 export const cataloguedTableKey = (source: Source): ItemKey => ({
   pk: `catalogue#${source.database}.${source.table}`,
   sk: "table",
+});
+
+/** The rows of a dimension table that a source's events are given: immutable objects, the newest of which holds all. */
+export interface LookupVersion {
+  /** In the lake: `rows.json` for the micro-batches, `parquet/` for the warehouse. Named by its content. */
+  readonly folder: string;
+  /** Of the table's keys, sizes and etags as they were read. */
+  readonly fingerprint: string;
+  /** False from the moment the version counts until the catalogue shows it: a crash between is repaired. */
+  readonly registered: boolean;
+}
+
+export const lookupKey = (source: Source, { id }: LookupTable): ItemKey => ({
+  pk: `lookups#${source.database}.${source.table}`,
+  sk: id,
 });

@@ -19,6 +19,7 @@ import {
   type Source,
   sourceFor,
 } from "./source.ts";
+import { lookupText } from "./lookup.ts";
 import { parseDuration, type StoredGrain, storedGrains } from "./time.ts";
 
 export interface ProductOptions {
@@ -284,6 +285,7 @@ function shapeOf(product: Pick<Product, "source" | "dimensions" | "components" |
     rollups: rollups.map((each) => [each.name, each.grains, each.live, each.top]),
     // another dimension may take a name that gold has given to a component
     gold: [...gold.components, ...gold.dimensions.filter((_, i) => isCarried(dimensions[i]!))],
+    lookups: source.columns.flatMap((column) => lookupText(source.lookups, column) ?? []),
   };
   return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 8);
 }

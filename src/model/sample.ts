@@ -11,11 +11,28 @@ export interface SampleOptions {
   readonly replayFrom?: string;
 }
 
+export interface SampleTableOptions {
+  /** A dimension table of a lookup, "database.table". */
+  readonly table: string;
+  /** A Parquet or CSV file: an absolute path, or `package/path` of an installed npm package. */
+  readonly file: string;
+}
+
 const samples: SampleOptions[] = [];
+const tables: SampleTableOptions[] = [];
 
 /** Declares sample data for a source. `sluice start` builds the lake of it. */
 export function sampleData(options: SampleOptions): void {
   samples.push(Object.freeze(options));
+}
+
+/** Declares sample data for a dimension table that sources look up. `sluice start` builds it in the lake. */
+export function sampleTable(options: SampleTableOptions): void {
+  tables.push(Object.freeze(options));
+}
+
+export function declaredTables(): readonly SampleTableOptions[] {
+  return tables;
 }
 
 /** Every sample whose file was loaded, in order of declaration. */

@@ -65,7 +65,7 @@ function otherServing(product: Product, own: StoredLayout, shape: string, layout
   };
   const unknown = new Set(
     product.source.columns
-      .filter((column) => !layout.columns.includes(lakeColumn(column)))
+      .filter((column) => !layout.columns.includes(lakeColumn(product.source, column)))
       .map(({ property }) => property),
   );
   const found = product.rollups.map((rollup, i) => servedRollup(rollup, own.rollups[i]!, layout));

@@ -8,6 +8,7 @@ import { type GraphQLScalarType, isScalarType } from "graphql";
 import { GraphQLDateTime, GraphQLSafeInt } from "graphql-scalars";
 import { Field, Float, Int, ObjectType } from "type-graphql";
 import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
+import { type Lookup, type LookupOptions, lookupsOf } from "./lookup.ts";
 import { parseDuration } from "./time.ts";
 import type { ColumnType } from "./values.ts";
 
@@ -26,6 +27,8 @@ export interface SourceOptions {
   readonly partition?: { readonly column?: string; readonly grain?: PartitionGrain };
   /** The Kinesis stream that carries the same events; without it there are no live rollups and no subscriptions. */
   readonly stream?: string | StreamOptions;
+  /** Columns that are taken from dimension tables: `lookup({ table, on, take })`. */
+  readonly lookups?: readonly LookupOptions[];
 }
 
 export interface StreamOptions {
@@ -49,7 +52,11 @@ export interface Source {
   readonly time: Column;
   readonly partition: { readonly column: string; readonly grain: PartitionGrain };
   readonly stream: Stream | null;
+  /** All that an event has: its own columns and the enriched ones. */
   readonly columns: readonly Column[];
+  /** What the lake's files and the stream's records hold. */
+  readonly ownColumns: readonly Column[];
+  readonly lookups: readonly Lookup[];
 }
 
 export interface Stream {
@@ -179,6 +186,8 @@ function sourceOf(name: string, target: Class, options: SourceOptions): Source {
   } as const;
   rejectEnvelopeKey(name, columns, options);
   rejectTwins(name, [...columns.map((column) => column.name), partition.column]);
+  const lookups = lookupsOf(name, columns, time, options.lookups ?? []);
+  const enriched = new Set(lookups.flatMap(({ take }) => take.map(({ column }) => column)));
   return Object.freeze({
     name,
     target,
@@ -189,6 +198,8 @@ function sourceOf(name: string, target: Class, options: SourceOptions): Source {
     partition,
     stream: options.stream === undefined ? null : streamOf(name, options.stream),
     columns: Object.freeze([...columns]),
+    ownColumns: Object.freeze(columns.filter((column) => !enriched.has(column))),
+    lookups: Object.freeze(lookups),
   });
 }
 

@@ -4,14 +4,15 @@
  */
 import { columnsOf } from "./expression.ts";
 import { type GoldKeyColumns, goldKeyColumns } from "./gold.ts";
+import { lookupText } from "./lookup.ts";
 import type { Product, Rollup } from "./product.ts";
-import type { Column } from "./source.ts";
+import type { Column, Source } from "./source.ts";
 import type { StoredGrain } from "./time.ts";
 
 export interface StoredLayout {
   /** Table and time column. Another source's items are not read. */
   readonly source: string;
-  /** What the lake's table has, each with its type: Athena answers for these. */
+  /** What the lake's table and its lookups have, each with its type: Athena answers for these. */
   readonly columns: readonly string[];
   /** The components of a bucket, in order; each names its column in the lake and its type. */
   readonly components: readonly string[];
@@ -33,7 +34,7 @@ export function storedLayout(product: Product): StoredLayout {
   const { source } = product;
   return {
     source: `${source.database}.${source.table} ${source.time.name}`,
-    columns: source.columns.map(lakeColumn),
+    columns: source.columns.map((column) => lakeColumn(source, column)),
     components: product.components.map(({ id, aggregate }) =>
       [id, ...columnsOf(aggregate).map((property) => columnText(product, property))].join(" "),
     ),
@@ -50,10 +51,11 @@ export function storedLayout(product: Product): StoredLayout {
 /** A column that is named, typed or found otherwise means something else. */
 function columnText({ source }: Product, property: string): string {
   const column = source.columns.find((candidate) => candidate.property === property)!;
-  return `${property}@${lakeColumn(column)}`;
+  return `${property}@${lakeColumn(source, column)}`;
 }
 
-/** A column as the lake has it. */
-export function lakeColumn({ name, type }: Column): string {
-  return `${name}:${type}`;
+/** A column as the lake has it, an enriched one with where it is looked up. */
+export function lakeColumn({ lookups }: Source, column: Column): string {
+  const lookedUp = lookupText(lookups, column);
+  return `${column.name}:${column.type}${lookedUp === null ? "" : `<-${lookedUp}`}`;
 }

@@ -16,8 +16,8 @@ export const storedGrains: readonly StoredGrain[] = ["HOUR", "DAY", "MONTH"];
 export type Instant = number;
 
 /** What a period, a partition and an SQL timestamp can name: the years 1 to 9999. */
-const firstInstant = Date.parse("0001-01-01T00:00:00Z");
-const lastInstant = Date.parse("9999-12-31T23:59:59.999Z");
+export const firstInstant = Date.parse("0001-01-01T00:00:00Z");
+export const lastInstant = Date.parse("9999-12-31T23:59:59.999Z");
 
 export function isInstant(value: unknown): value is Instant {
   return Number.isSafeInteger(value) && Number(value) >= firstInstant && Number(value) <= lastInstant;

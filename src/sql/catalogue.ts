@@ -42,7 +42,7 @@ export function createDatabaseSql({ database }: Pick<PartitionedTable, "database
 
 /** The source's table over the folder of its partitions. */
 export function createTableSql(source: Source, location: string): string {
-  return createSql(source, source.columns, [source.partition.column], location);
+  return createSql(source, source.ownColumns, [source.partition.column], location);
 }
 
 /** A table of other columns than a source's. */
@@ -52,6 +52,23 @@ export function createPartitionedTableSql(
   location: string,
 ): string {
   return createSql(table, columns, [table.partition.column], location);
+}
+
+/** A table without partitions. */
+export function createTableOfSql(
+  table: Pick<PartitionedTable, "database" | "table">,
+  columns: readonly ColumnDdl[],
+  location: string,
+): string {
+  return createSql(table, columns, [], location);
+}
+
+/** Points a table without partitions elsewhere. */
+export function setTableLocationSql(
+  { database, table }: Pick<PartitionedTable, "database" | "table">,
+  location: string,
+): string {
+  return `ALTER TABLE ${quoted(database)}.${quoted(table)} SET LOCATION ${stringLiteral(location)}`;
 }
 
 export function dropTableSql({ database, table }: Pick<PartitionedTable, "database" | "table">): string {
@@ -71,12 +88,12 @@ export function partsTable(source: Source): string {
 
 /** The helper table's second partition column: `lake` or `archive`. */
 export function partColumn(source: Source): string {
-  return freeNames([...source.columns.map(({ name }) => name), source.partition.column])("part");
+  return freeNames([...source.ownColumns.map(({ name }) => name), source.partition.column])("part");
 }
 
 export function createPartsTableSql(source: Source, location: string): string {
   const parts = { database: source.database, table: partsTable(source) };
-  return createSql(parts, source.columns, [source.partition.column, partColumn(source)], location);
+  return createSql(parts, source.ownColumns, [source.partition.column, partColumn(source)], location);
 }
 
 function createSql(
@@ -86,12 +103,12 @@ function createSql(
   location: string,
 ): string {
   const columns = declared.map(({ name, type }) => `${quoted(name)} ${hiveTypes[type]}`);
-  const partitionedBy = partitions.map((column) => `${quoted(column)} string`);
+  const keys = partitions.map((column) => `${quoted(column)} string`);
+  const partitionedBy = keys.length === 0 ? "" : `PARTITIONED BY (${keys.join(", ")})\n`;
   return `CREATE EXTERNAL TABLE IF NOT EXISTS ${quoted(database)}.${quoted(table)} (
   ${columns.join(",\n  ")}
 )
-PARTITIONED BY (${partitionedBy.join(", ")})
-STORED AS PARQUET
+${partitionedBy}STORED AS PARQUET
 LOCATION ${stringLiteral(location)}`;
 }
 

@@ -1,6 +1,7 @@
 /** The values of a dimension, for search boxes: one statement over the dimension's column. */
 import type { Column, Source } from "../model/source.ts";
-import { identifier, stringLiteral, tableName } from "./fragments.ts";
+import { identifier, stringLiteral } from "./fragments.ts";
+import { fromSql } from "./lookups.ts";
 import { partitionsSql } from "./statement.ts";
 
 const maxValues = 1_000;
@@ -17,7 +18,7 @@ export function dimensionValuesStatement(
   const within = partitionsSql(source, [{ from: coverage.from, to: coverage.until }], parameters);
   if (search !== null && search !== "") parameters.push(stringLiteral(search));
   const found = search === null || search === "" ? "" : ` AND strpos(lower(${text}), lower(?)) > 0`;
-  const sql = `SELECT DISTINCT ${column.type === "float" && found === "" ? identifier(column.name) : text} AS "value" FROM ${tableName(source)}
+  const sql = `SELECT DISTINCT ${column.type === "float" && found === "" ? identifier(column.name) : text} AS "value" FROM ${fromSql(source, [column.property])}
 WHERE ${within} AND ${identifier(column.name)} IS NOT NULL${found}
 ORDER BY 1 LIMIT ${Math.min(Math.max(Math.trunc(first), 0), maxValues)}`;
   return { sql, parameters, database: source.database };

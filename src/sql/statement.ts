@@ -4,13 +4,14 @@
  * where Athena takes parameters.
  */
 import type { Aggregate } from "../model/expression.ts";
-import { aggregateId } from "../model/expression.ts";
+import { aggregateId, columnsOf } from "../model/expression.ts";
 import type { Filter } from "../model/filter.ts";
 import { freeNames } from "../model/gold.ts";
 import type { Source } from "../model/source.ts";
 import { floorTo, formatInstant, type Grain, type Instant, nextBucket, type Range } from "../model/time.ts";
 import { aggregateSql } from "./aggregates.ts";
-import { filterSql, identifier, parameterised, stringLiteral, tableName } from "./fragments.ts";
+import { filterSql, identifier, parameterised, stringLiteral } from "./fragments.ts";
+import { fromSql } from "./lookups.ts";
 
 /** One row of the statement: a slice over a range, whole or by bucket. */
 export interface AdHocQuestion {
@@ -47,7 +48,7 @@ export function adHocStatement(
   const sql = [
     `SELECT ${number}, ${bucketSql(source, questions, number)},`,
     `  ${aggregates.map((aggregate) => aggregateSql(source, aggregate)).join(",\n  ")}`,
-    `FROM ${tableName(source)} CROSS JOIN UNNEST(ARRAY[${numbers.join(", ")}]) AS ${identifier("sluice")}(${number})`,
+    `FROM ${fromSql(source, usedProperties(questions, aggregates))} CROSS JOIN UNNEST(ARRAY[${numbers.join(", ")}]) AS ${identifier("sluice")}(${number})`,
     `WHERE ${partitionsSql(
       source,
       questions.map(({ range }) => range),
@@ -57,6 +58,11 @@ export function adHocStatement(
     "GROUP BY 1, 2",
   ].join("\n");
   return { sql, parameters, read: (rows) => readRows(rows, questions.length, aggregates.map(aggregateId)) };
+}
+
+function usedProperties(questions: readonly AdHocQuestion[], aggregates: readonly Aggregate[]): string[] {
+  const filtered = questions.flatMap(({ where }) => where.map(({ column }) => column));
+  return [...filtered, ...aggregates.flatMap(columnsOf)];
 }
 
 /** The start of a row's bucket, per question; NULL for a question over its whole range. */

@@ -2,6 +2,7 @@
  * The refresh's two UNLOADs: the gold of changed partitions, all rollups in one scan; and compaction. Athena writes at
  * most a hundred partitions per statement and only into an empty folder.
  */
+import { columnsOf } from "../model/expression.ts";
 import { componentType, freeNames, type GoldColumns, goldColumns, sourceRollup } from "../model/gold.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import type { Source } from "../model/source.ts";
@@ -10,6 +11,7 @@ import type { ColumnType } from "../model/values.ts";
 import { aggregateSql } from "./aggregates.ts";
 import { partColumn, partsTable } from "./catalogue.ts";
 import { columnOf, identifier, stringLiteral, tableName, timestampLiteral } from "./fragments.ts";
+import { fromSql } from "./lookups.ts";
 
 /** Athena: the most partitions that one UNLOAD writes. */
 export const maxUnloadPartitions = 100;
@@ -37,7 +39,7 @@ export function unloadGoldSql(product: Product, { partitions, target }: Unload, 
   ${partition}
 FROM (
   SELECT ${innerColumns(product, inner).join(",\n    ")}
-  FROM ${tableName(source)}
+  FROM ${fromSql(source, [...aggregatedProperties(product), ...inner.dimensions.keys()])}
   WHERE ${partition} IN (${partitions.map(stringLiteral).join(", ")}) AND ${identifier(source.time.name)} < ${timestampLiteral(until)}
 )
 GROUP BY GROUPING SETS (
@@ -59,7 +61,7 @@ GROUP BY 1`;
 /** The lake files and archived files of partitions as one set of files. */
 export function compactSql(source: Source, { partitions, target }: Unload): string {
   const partition = identifier(source.partition.column);
-  const columns = source.columns.map(({ name }) => identifier(name));
+  const columns = source.ownColumns.map(({ name }) => identifier(name));
   return unload(
     source,
     `SELECT ${columns.join(", ")}, ${partition}
@@ -105,7 +107,7 @@ function innerColumns(product: Product, inner: InnerNames): string[] {
   const { source } = product;
   const time = identifier(source.time.name);
   return [
-    ...aggregatedColumns(product).map(identifier),
+    ...aggregatedProperties(product).map((property) => identifier(columnOf(source, property).name)),
     ...[...inner.grains].map(([grain, alias]) => `date_trunc('${grain.toLowerCase()}', ${time}) AS ${alias}`),
     ...[...inner.dimensions].map(
       ([property, alias]) => `${identifier(columnOf(source, property).name)} AS ${alias}`,
@@ -114,13 +116,9 @@ function innerColumns(product: Product, inner: InnerNames): string[] {
   ];
 }
 
-/** By their names in the lake; what is not listed here is not scanned. */
-function aggregatedColumns(product: Product): string[] {
-  const properties = product.components.flatMap(({ aggregate }) => {
-    if (aggregate.kind === "countIf") return aggregate.where.map(({ column }) => column);
-    return "column" in aggregate ? [aggregate.column] : [];
-  });
-  return [...new Set(properties)].map((property) => columnOf(product.source, property).name);
+/** What is not listed here is not scanned. */
+function aggregatedProperties({ components }: Product): string[] {
+  return [...new Set(components.flatMap(({ aggregate }) => columnsOf(aggregate)))];
 }
 
 function outerColumns(

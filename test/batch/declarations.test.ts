@@ -153,7 +153,8 @@ test("another shape is built anew under the next version", async () => {
 test("a column more makes the table anew, and its partitions are where they were", async () => {
   const { source } = readings;
   const extra = { ...source.columns[3]!, property: "extra", name: "extra", nullable: true };
-  const wider: Product = { ...readings, source: { ...source, columns: [...source.columns, extra] } };
+  const wide = [...source.columns, extra];
+  const wider: Product = { ...readings, source: { ...source, columns: wide, ownColumns: wide } };
   await refresh(wider, cloud.deps, { full: true });
   const ddl = cloud.statements.filter((sql) => !sql.startsWith("UNLOAD") && !sql.includes("_gold`"));
   expect(ddl.map((sql) => sql.slice(0, 12))).toEqual([

@@ -193,12 +193,48 @@ describe("the files of a table", () => {
     ).toEqual([["2001-01-01 00:00:00.002", "true"]]);
   });
 
+  it("timestamps beyond the years of nanoseconds are read as they are", async () => {
+    await world.parquet(
+      "lake/t/1.parquet",
+      "SELECT TIMESTAMP '0001-01-01 00:00:00' AS ts, TIMESTAMP '9999-12-31 23:59:59.999' AS later",
+    );
+    await query(
+      world.client,
+      "CREATE EXTERNAL TABLE t (ts timestamp, later timestamp) STORED AS PARQUET LOCATION 's3://lake/t/'",
+    );
+    expect((await query(world.client, "SELECT ts, later FROM t")).rows).toEqual([
+      ["0001-01-01 00:00:00.000", "9999-12-31 23:59:59.999"],
+    ]);
+  });
+
+  it("parts of a microsecond are rounded too", async () => {
+    await world.parquet("lake/t/1.parquet", "SELECT TIMESTAMP_NS '2001-01-01 00:00:00.001000001' AS ts");
+    await query(
+      world.client,
+      "CREATE EXTERNAL TABLE t (ts timestamp) STORED AS PARQUET LOCATION 's3://lake/t/'",
+    );
+    expect(
+      (await query(world.client, "SELECT ts = TIMESTAMP '2001-01-01 00:00:00.001' FROM t")).rows,
+    ).toEqual([["true"]]);
+  });
+
   it("a file that is replaced is read anew", async () => {
     await world.parquet("lake/t/1.parquet", "SELECT 1::BIGINT AS n");
     await query(world.client, "CREATE EXTERNAL TABLE t (n bigint) STORED AS PARQUET LOCATION 's3://lake/t/'");
     expect((await query(world.client, "SELECT sum(n) FROM t")).rows).toEqual([["1"]]);
     await world.parquet("lake/t/1.parquet", "SELECT range AS n FROM range(100)");
     expect((await query(world.client, "SELECT sum(n) FROM t")).rows).toEqual([["4950"]]);
+  });
+
+  it("a table without partitions moves to another folder as a whole", async () => {
+    await world.parquet("lake/t/1.parquet", "SELECT 1::BIGINT AS n");
+    await world.parquet("lake/versions/7/1.parquet", "SELECT 7::BIGINT AS n");
+    await query(world.client, "CREATE EXTERNAL TABLE t (n bigint) STORED AS PARQUET LOCATION 's3://lake/t/'");
+    await query(world.client, "ALTER TABLE t SET LOCATION 's3://lake/versions/7/'");
+    expect((await query(world.client, "SELECT n FROM t")).rows).toEqual([["7"]]);
+    expect(await failure(world.client, "ALTER TABLE t SET LOCATION 'elsewhere'")).toContain(
+      "INVALID_LOCATION",
+    );
   });
 
   it("a partition moves to another folder as a whole", async () => {

@@ -6,8 +6,13 @@ import { processBroadcast } from "../../bin/broadcast.ts";
 import { type Clients, closeClients, localClients, provision } from "../../bin/clients.ts";
 import { lakeFolder, startCloud } from "../../bin/cloud.ts";
 import { openGateway } from "../../bin/gateway.ts";
-import { buildSampleLake } from "../../bin/sample-lake.ts";
-import { openReplayClocks, refreshDeps, runMicroBatches, runReplays, samplesOf } from "../../bin/system.ts";
+import {
+  buildSamples,
+  openReplayClocks,
+  refreshDeps,
+  runMicroBatches,
+  runReplays,
+} from "../../bin/system.ts";
 import { refresh as runRefresh, type RefreshResult } from "../../etl/batch/run.ts";
 import { declaredProducts } from "../../src/model/product.ts";
 
@@ -33,7 +38,7 @@ export async function startDemo(folder: string, product: object): Promise<Demo> 
   const log = pino({ level: "warn" });
   mkdirSync(folder, { recursive: true });
   const cloud = await startCloud(folder);
-  for (const sample of samplesOf(products)) await buildSampleLake(sample, lakeFolder(folder));
+  await buildSamples(products, lakeFolder(folder));
   const clients = localClients(cloud.endpoints);
   const count = countCalls(clients);
   await provision(clients, products);

@@ -7,8 +7,13 @@ import { processBroadcast } from "../../bin/broadcast.ts";
 import { closeClients, localClients, provision } from "../../bin/clients.ts";
 import { lakeFolder, startCloud } from "../../bin/cloud.ts";
 import { openGateway } from "../../bin/gateway.ts";
-import { buildSampleLake } from "../../bin/sample-lake.ts";
-import { openReplayClocks, refreshDeps, runMicroBatches, runReplays, samplesOf } from "../../bin/system.ts";
+import {
+  buildSamples,
+  openReplayClocks,
+  refreshDeps,
+  runMicroBatches,
+  runReplays,
+} from "../../bin/system.ts";
 import { refresh as runRefresh, type RefreshResult } from "../../etl/batch/run.ts";
 import { declaredProducts } from "../../src/model/product.ts";
 import { echoFile, folder, otherProducts } from "./other-declarations.ts";
@@ -34,7 +39,7 @@ export async function startWorld(): Promise<World> {
   const cloud = await startCloud(data);
   const truth = await openTruth();
   await writeLakes(truth, lakeFolder(data));
-  for (const sample of samplesOf(products)) await buildSampleLake(sample, lakeFolder(data));
+  await buildSamples(products, lakeFolder(data));
   const clients = localClients(cloud.endpoints);
   await provision(clients, products);
   const stores = backends(clients);

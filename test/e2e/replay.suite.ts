@@ -9,6 +9,7 @@ export function replaySuite(stage: () => Stage): void {
     let client: Client;
     let ord: Following;
     let feed: Following;
+    let toDallas: Following;
 
     beforeAll(async () => {
       client = socket(stage().demo.url);
@@ -18,7 +19,11 @@ export function replaySuite(stage: () => Stage): void {
       );
       feed = follow(
         client,
-        `subscription { flightFeed { cursor events { id date delay distance origin destination } } }`,
+        `subscription { flightFeed { cursor events { id date delay distance origin destination originCity originState destinationCity destinationState } } }`,
+      );
+      toDallas = follow(
+        client,
+        `subscription { flightFeed(where: {destinationCity: {eq: "Dallas-Fort Worth"}}) { events { date origin destinationCity destinationState } } }`,
       );
       await ord.until(({ length }) => length > 0, "the snapshot");
       await stage().demo.replay();
@@ -44,6 +49,38 @@ export function replaySuite(stage: () => Stage): void {
       expect(
         Math.max(...feed.messages.map(({ data: page }) => page.flightFeed.events.length)),
       ).toBeLessThanOrEqual(100);
+    });
+
+    it("gives every event of the feed the cities and states of its airports", async () => {
+      const columns = ["originCity", "originState", "destinationCity", "destinationState"];
+      const quoted = columns.map((column) => `"${column}"`).join(", ");
+      const truth = await stage().oracle.rows(
+        `SELECT origin, destination, ${quoted}, count(*) AS n FROM located WHERE date >= TIMESTAMP '2001-06-28' GROUP BY ALL`,
+      );
+      const counts = new Map<string, number>();
+      const events: Json[] = feed.messages.flatMap(({ data: page }) => page.flightFeed.events);
+      for (const event of events) {
+        const row = JSON.stringify(["origin", "destination", ...columns].map((column) => event[column]));
+        counts.set(row, (counts.get(row) ?? 0) + 1);
+      }
+      const expected = truth.map(({ n, ...row }) => [JSON.stringify(Object.values(row)), n] as const);
+      expect(counts).toEqual(new Map(expected));
+    });
+
+    it("filters a feed by what was looked up", async () => {
+      const truth = await stage().oracle.rows(
+        `SELECT origin, count(*) AS n FROM located WHERE date >= TIMESTAMP '2001-06-28' AND "destinationCity" = 'Dallas-Fort Worth' GROUP BY 1`,
+      );
+      const total = truth.reduce((sum, { n }) => sum + Number(n), 0);
+      const events = (): Json[] => toDallas.messages.flatMap(({ data: page }) => page.flightFeed.events);
+      await toDallas.until(() => events().length >= total, "the filtered feed");
+      expect(total).toBeGreaterThan(1_000);
+      const counts = new Map<string, number>();
+      for (const { origin } of events()) counts.set(origin, (counts.get(origin) ?? 0) + 1);
+      expect(counts).toEqual(new Map(truth.map(({ origin, n }) => [origin, n])));
+      expect(new Set(events().map((event) => `${event.destinationCity}, ${event.destinationState}`))).toEqual(
+        new Set(["Dallas-Fort Worth, TX"]),
+      );
     });
 
     it("shows a subscriber the snapshot, then increasing states that end at what the query says", async () => {
@@ -117,6 +154,25 @@ export function replaySuite(stage: () => Stage): void {
       );
       expectSame(both.flightActivity, truth);
       expect(both.asked.flights).toBe(truth.flights);
+    });
+
+    it("answers by state and city over the whole file, from Athena", async () => {
+      const where = `originState: {eq: "TX"}, destinationCity: {ne: "Houston"}`;
+      const answer = await data(
+        stage().demo.url,
+        `{ flightActivity(where: {${where}}, ${wholeFile}) { ${stored} medianDelay series(grain: MONTH) { flights } } }`,
+      );
+      const condition = `"originState" = 'TX' AND "destinationCity" <> 'Houston'`;
+      expectSame(
+        answer.flightActivity,
+        await stage().oracle.row(
+          `SELECT ${storedSql}, quantile_disc(delay, 0.5) AS "medianDelay" FROM located WHERE ${condition}`,
+        ),
+      );
+      const months = await stage().oracle.rows(
+        `SELECT count(*) AS flights FROM located WHERE ${condition} GROUP BY date_trunc('month', date) ORDER BY date_trunc('month', min(date))`,
+      );
+      expect(answer.flightActivity.series).toEqual(months);
     });
 
     it("finds nothing to do in a second refresh", async () => {

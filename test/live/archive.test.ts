@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Archive, lakeArchive } from "../../etl/live/archive.ts";
-import { encodeParquet } from "../../etl/live/parquet.ts";
+import { encodeEvents } from "../../etl/live/parquet.ts";
 import type { Barrier, DecodedEvent } from "../../etl/live/wire.ts";
 import type { ArchiveRecord } from "../../src/model/control.ts";
 import { memoryControl, memoryLake, newLife, quietEffects } from "./memory-stores.ts";
@@ -42,7 +42,7 @@ describe("a Parquet file", () => {
   ];
 
   it("has the lake table's columns and types", async () => {
-    const described = await rowsOf([encodeParquet(parcels, events)], "DESCRIBE SELECT * FROM FILES");
+    const described = await rowsOf([encodeEvents(parcels, events)], "DESCRIBE SELECT * FROM FILES");
     expect(described.map(([name, type]) => [name, type])).toEqual([
       ["Scan Time", "TIMESTAMP"],
       ["Cost Total $", "BIGINT"],
@@ -55,7 +55,7 @@ describe("a Parquet file", () => {
 
   it("has the same values, to the millisecond", async () => {
     const rows = await rowsOf(
-      [encodeParquet(parcels, events)],
+      [encodeEvents(parcels, events)],
       `SELECT strftime("Scan Time", '%Y-%m-%dT%H:%M:%S.%gZ'), "Cost Total $"::VARCHAR, weight, depot, "is?damaged",
          strftime(due, '%Y-%m-%dT%H:%M:%S.%gZ') FROM FILES`,
     );

@@ -123,7 +123,10 @@ describe("poison", () => {
   });
 
   it("an inherited property is no column's value", () => {
-    const source = { ...parcels, columns: [{ ...parcels.columns[3]!, name: "constructor" }, parcels.time] };
+    const source = {
+      ...parcels,
+      ownColumns: [{ ...parcels.columns[3]!, name: "constructor" }, parcels.time],
+    };
     expect(decode(withFields({}), source).events[0]?.event["depot"]).toBeNull();
   });
 
@@ -133,7 +136,7 @@ describe("poison", () => {
 
   it("columns may be called reason and detail", () => {
     const named = (name: string, i: number) => ({ ...parcels.columns[3]!, property: name, name, i });
-    const source = { ...parcels, columns: [parcels.time, ...["reason", "detail", "id"].map(named)] };
+    const source = { ...parcels, ownColumns: [parcels.time, ...["reason", "detail", "id"].map(named)] };
     expect(decode(withFields({ reason: "BAD_JSON", detail: "x", id: "y" }), source)).toMatchObject({
       poison: [],
       barriers: [],

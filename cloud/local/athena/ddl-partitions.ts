@@ -22,6 +22,7 @@ function alteration(reader: TokenReader, table: Table, tools: DdlTools): Table {
   if (reader.takeWords("add")) return addPartitions(reader, table, tools);
   if (reader.takeWords("drop")) return dropPartitions(reader, table);
   if (isWord(reader.peek(), "partition")) return movePartition(reader, table, tools);
+  if (reader.takeWords("set", "location")) return moveTable(reader, table, tools);
   throw unsupported(`ALTER TABLE … ${reader.peek()?.text ?? ""}`);
 }
 
@@ -73,6 +74,13 @@ function movePartition(reader: TokenReader, table: Table, tools: DdlTools): Tabl
     keyOf(old.values) === keyOf(values) ? { values, location } : old,
   );
   return { ...table, partitions: moved };
+}
+
+/** Partitions stay where they are. */
+function moveTable(reader: TokenReader, table: Table, tools: DdlTools): Table {
+  const location = reader.expectString();
+  pathOf(tools.s3Folder, location);
+  return { ...table, location };
 }
 
 function missingPartition(values: Partition["values"]): StatementFailed {

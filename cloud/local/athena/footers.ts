@@ -86,7 +86,8 @@ async function refine(
       .map(([link]) => link);
     if (unsure.length === 0) continue;
     const inspected = await planner.rows(
-      `SELECT filename, coalesce(bool_or(epoch_ns(${quote(name)}) % 1000000 <> 0), false)
+      // nanoseconds end in the year 2262
+      `SELECT filename, coalesce(bool_or(epoch_us(${quote(name)}) % 1000 <> 0 OR ${finer(name, footers, unsure)}), false)
          FROM read_parquet([${unsure.map(text).join(", ")}], hive_partitioning = false, filename = true) GROUP BY 1`,
     );
     const fine = new Set(inspected.flatMap(([link, isFine]) => (isFine === true ? [String(link)] : [])));
@@ -95,6 +96,12 @@ async function refine(
       if (column) footers.get(link)?.set(name, { ...column, fine: fine.has(link) ? "yes" : "no" });
     }
   }
+}
+
+/** Whether values hold parts of a microsecond, where the files are in nanoseconds. */
+function finer(name: string, footers: ReadonlyMap<string, MutableFooter>, links: readonly string[]): string {
+  const isFiner = links.some((link) => footers.get(link)?.get(name)?.type === "TIMESTAMP_NS");
+  return isFiner ? `epoch_ns(${quote(name)}) % 1000 <> 0` : "false";
 }
 
 function topLevel(path: string): string {
