@@ -74,6 +74,8 @@ export interface Edition {
   readonly previous: string | null;
   /** The edition that a rollback published again; null for a refresh. */
   readonly restores: string | null;
+  /** Nothing kept reads it, and its segments are removed: documents that tell of them are left for a while. */
+  readonly swept?: true;
 }
 
 /**

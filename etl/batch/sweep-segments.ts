@@ -1,0 +1,102 @@
+/**
+ * The segments that an edition reaches and nothing kept does.
+ *
+ * Delivery guarantee: only what the pages map is removed, and never what a kept page maps too; removing again what is
+ * gone is harmless.
+ */
+import {
+  type Edition,
+  type LakePage,
+  type LakePartition,
+  type SegmentPage,
+} from "../../src/model/control.ts";
+import { type ItemKey, segmentKey } from "../../src/model/layout.ts";
+import type { Product } from "../../src/model/product.ts";
+import { systemScope } from "../../src/model/scope.ts";
+import type { StoredRollup } from "../../src/model/stored-layout.ts";
+import { periodRange } from "../../src/model/time.ts";
+import { overlaps } from "./changed.ts";
+import { groupedBy } from "./chunks.ts";
+import type { RefreshDeps } from "./deps.ts";
+import { readPages, type Reach, refId, refsOf, type Unreached } from "./reach.ts";
+
+type SegmentDeps = Pick<RefreshDeps, "control" | "gold" | "insights">;
+
+/** Resolves to the number of items removed. `editions` has the documents that there still are, by id. */
+export async function sweepSegments(
+  product: Product,
+  edition: Edition,
+  editions: ReadonlyMap<string, Edition>,
+  reach: Reach,
+  deps: SegmentDeps,
+): Promise<number> {
+  const refs = refsOf(edition).filter((ref) => ref.name.startsWith("segments/") && !reach.reads(ref));
+  const pages = await readPages<SegmentPage>(product, refs, deps.control);
+  let items = 0;
+  for (const ref of refs) {
+    const rollup = edition.manifest.layout.rollups.find(({ name }) =>
+      ref.name.startsWith(`segments/${name}/`),
+    );
+    if (rollup === undefined) continue;
+    for (const unreached of reach.unreached(ref.name, pages.get(refId(ref)) ?? {})) {
+      // who wrote a segment knows its keys; once its document is gone, so do all that read it (see Reach.overlays)
+      const view = editions.get(unreached.writer) ?? edition;
+      items += await removePeriods(product, view, rollup, unreached, deps);
+    }
+  }
+  return items;
+}
+
+/** The keys of the segments are those of the gold that they were assembled from. */
+async function removePeriods(
+  product: Product,
+  view: Edition,
+  rollup: StoredRollup,
+  unreached: Unreached,
+  deps: SegmentDeps,
+): Promise<number> {
+  const gold = await deps.gold.open(product, await goldOf(product, view, unreached.periods, deps));
+  try {
+    const byKind = groupedBy(unreached.periods, ({ length }) => length);
+    let items = 0;
+    for (const periods of byKind.values()) {
+      const found = gold.keys(rollup.name, rollup.gold, periods);
+      items += await deps.insights.removeSegments(keysOf(product, view, rollup, unreached, found));
+    }
+    return items;
+  } finally {
+    await gold.close();
+  }
+}
+
+async function goldOf(
+  product: Product,
+  view: Edition,
+  periods: readonly string[],
+  { control }: SegmentDeps,
+): Promise<string[]> {
+  const ranges = periods.map(periodRange);
+  const refs = refsOf(view).filter(({ name }) => name.startsWith("lake/"));
+  const pages = await readPages<LakePage>(product, refs, control);
+  const partitions = [...pages.values()].flatMap((page): [string, LakePartition][] => Object.entries(page));
+  return partitions.flatMap(([value, { gold }]) => {
+    const range = periodRange(value);
+    return gold !== null && ranges.some((each) => overlaps(each, range)) ? [gold] : [];
+  });
+}
+
+async function* keysOf(
+  product: Product,
+  { manifest: { shape } }: Edition,
+  { name, gold }: StoredRollup,
+  { grain, writer }: Unreached,
+  found: AsyncIterable<{
+    readonly key: readonly (string | number | boolean | null)[];
+    readonly period: string;
+  }>,
+): AsyncIterable<ItemKey> {
+  const stored = { name: product.name, shape };
+  const rollup = { name, dimensions: gold.dimensions.map((dimension) => dimension.name) };
+  for await (const { key, period } of found)
+    yield segmentKey(systemScope, stored, rollup, grain, key, period, writer);
+}
