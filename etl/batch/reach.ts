@@ -2,7 +2,7 @@
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import { type Edition, type LakePage, pageKey, type SegmentPage } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
-import { type StoredGrain, storedGrains } from "../../src/model/time.ts";
+import { periodRange, type StoredGrain, storedGrains } from "../../src/model/time.ts";
 import { forEachInParallel, groupedBy } from "./chunks.ts";
 
 export interface PageRef {
@@ -41,19 +41,28 @@ export class Reach {
   /** `page name, grain, period, edition` of everything that a kept page maps. */
   readonly #periods = new Set<string>();
   readonly #folders = new Set<string>();
-  /** Editions of months that newer days stand beside. */
-  readonly #overlaid = new Set<string>();
+  /** Editions of periods that had not ended where their coverage did. */
+  readonly #unended = new Set<string>();
 
   private constructor(product: Product, control: ControlStore) {
     this.#product = product;
     this.#control = control;
   }
 
-  static async of(product: Product, kept: readonly Edition[], control: ControlStore): Promise<Reach> {
+  /** `editions` has all documents that there are, by id. */
+  static async of(
+    product: Product,
+    kept: readonly Edition[],
+    editions: ReadonlyMap<string, Edition>,
+    control: ControlStore,
+  ): Promise<Reach> {
     const reach = new Reach(product, control);
     const refs = new Map(kept.flatMap(refsOf).map((ref) => [refId(ref), ref]));
     for (const id of refs.keys()) reach.#pages.add(id);
-    await reach.#keepSegments([...refs.values()].filter(({ name }) => name.startsWith("segments/")));
+    await reach.#keepSegments(
+      [...refs.values()].filter(({ name }) => name.startsWith("segments/")),
+      editions,
+    );
     await reach.#keepFolders([...refs.values()].filter(({ name }) => name.startsWith("lake/")));
     return reach;
   }
@@ -66,11 +75,12 @@ export class Reach {
   }
 
   /**
-   * A kept manifest reads a month of the edition with newer days beside it: the gold of those days has been replaced
-   * since, so that only the edition's own view of the lake tells all keys of the month.
+   * A kept manifest reads a period of the edition that goes on behind its coverage. What happened there since was written
+   * beside it, or waits for the bucket's end: only the edition's own view of the lake tells all keys of its segments. A
+   * period that had ended is written anew with every change.
    */
-  overlays(edition: string): boolean {
-    return this.#overlaid.has(edition);
+  needsView(edition: string): boolean {
+    return this.#unended.has(edition);
   }
 
   reads(ref: PageRef): boolean {
@@ -95,15 +105,15 @@ export class Reach {
     });
   }
 
-  async #keepSegments(refs: readonly PageRef[]): Promise<void> {
+  async #keepSegments(refs: readonly PageRef[], editions: ReadonlyMap<string, Edition>): Promise<void> {
     const pages = await readPages<SegmentPage>(this.#product, refs, this.#control);
-    for (const ref of refs) {
-      const page = pages.get(refId(ref)) ?? {};
+    for (const ref of refs)
       for (const grain of storedGrains)
-        for (const [period, writer] of Object.entries(page[grain] ?? {}))
+        for (const [period, writer] of Object.entries(pages.get(refId(ref))?.[grain] ?? {})) {
           this.#periods.add(periodId(ref.name, grain, period, writer));
-      for (const writer of overlaidIn(page)) this.#overlaid.add(writer);
-    }
+          const until = editions.get(writer)?.coveredUntil;
+          if (until !== undefined && periodRange(period).to > until) this.#unended.add(writer);
+        }
   }
 
   async #keepFolders(refs: readonly PageRef[]): Promise<void> {
@@ -111,12 +121,6 @@ export class Reach {
     for (const page of pages.values())
       for (const { gold } of Object.values(page)) if (gold !== null) this.#folders.add(gold);
   }
-}
-
-/** Who wrote the months of a page that have days beside them. */
-function overlaidIn({ DAY: periods = {} }: SegmentPage): string[] {
-  const days = Object.keys(periods).filter(({ length }) => length === 10);
-  return days.flatMap((day) => periods[day.slice(0, 7)] ?? []);
 }
 
 export function refsOf({ manifest }: Edition): PageRef[] {

@@ -89,10 +89,10 @@ async function readManifest(product: Product, control: ControlStore): Promise<Ve
   );
 }
 
-/** The edition whose content is published again: never a rollback itself. */
+/** The edition whose content is published again: in place of a rollback what that restored, while it is kept itself. */
 function chosen(product: Product, kept: readonly Edition[], to: string | undefined): Edition {
   const contentOf = (edition: Edition | undefined): Edition | undefined =>
-    edition?.restores == null ? edition : kept.find(({ id }) => id === edition.restores);
+    kept.find(({ id }) => id === edition?.restores) ?? edition;
   const byId = (id: string | null | undefined) => kept.find((edition) => edition.id === id);
   const content = contentOf(kept[0]);
   const target = to === undefined ? contentOf(byId(content?.previous)) : contentOf(byId(to));

@@ -39,7 +39,7 @@ export async function sweepSegments(
     );
     if (rollup === undefined) continue;
     for (const unreached of reach.unreached(ref.name, pages.get(refId(ref)) ?? {})) {
-      // who wrote a segment knows its keys; once its document is gone, so do all that read it (see Reach.overlays)
+      // who wrote a segment knows its keys; once its document is gone, so do all that read it (see Reach.needsView)
       const view = editions.get(unreached.writer) ?? edition;
       items += await removePeriods(product, view, rollup, unreached, deps);
     }

@@ -73,25 +73,29 @@ async function sweepEditions(
   const kept = keptEditions(manifest, documents);
   const dead = documents.filter(({ value }) => !kept.includes(value) && value.version <= manifest.version);
   if (dead.length === 0 && crashed.length === 0) return 0;
-  const reach = await Reach.of(product, kept, deps.control);
+  const reach = await Reach.of(product, kept, byId, deps.control);
   const published = new Set(publishedEditions([...byId.values()], manifest.edition));
   const mayRun = (edition: Edition) => !published.has(edition) && edition.publishedAt >= since;
-  const lingers = (edition: Edition) => reach.overlays(edition.id) || mayRun(edition);
-  for (const { value } of dead) if (lingers(value)) await reach.keepLake(value);
+  const tellsKeys = (edition: Edition) => reach.needsView(edition.id) || mayRun(edition);
+  for (const { value } of dead) if (tellsKeys(value)) await reach.keepLake(value);
 
   const report = (done: number, items: number) =>
     deps.progress({ stage: "sweep", done, total: dead.length, unit: "editions", items });
   let items = 0;
   for (const [i, { value, revision }] of dead.entries()) {
     report(i, items);
-    if (lingers(value) && value.swept) continue;
+    if (mayRun(value) && value.swept) continue;
     items += await sweepSegments(product, value, byId, reach, deps);
-    if (lingers(value))
+    if (mayRun(value))
       await deps.control.put(editionKey(product, value.id), { ...value, swept: true }, revision);
   }
-  const gone = dead.map(({ value }) => value).filter((edition) => !lingers(edition));
+  const ended = dead.map(({ value }) => value).filter((edition) => !mayRun(edition));
+  const gone = ended.filter((edition) => !tellsKeys(edition));
   await sweepGold(product, gone, crashed, reach, deps);
-  await sweepDocuments(product, gone, crashed, reach, deps);
+  await deps.control.remove(
+    unread(ended, "", reach).map(({ name, edition }) => pageKey(product, name, edition)),
+  );
+  await sweepDocuments(product, gone, crashed, deps);
   report(dead.length, items);
   return items;
 }
@@ -138,10 +142,8 @@ async function sweepDocuments(
   product: Product,
   gone: readonly Edition[],
   crashed: readonly string[],
-  reach: Reach,
   { control }: RefreshDeps,
 ): Promise<void> {
-  await control.remove(unread(gone, "", reach).map(({ name, edition }) => pageKey(product, name, edition)));
   for (const { id } of gone) {
     await control.remove([buildKey(product, id)]);
     await control.remove([editionKey(product, id)]);

@@ -74,7 +74,7 @@ export interface Edition {
   readonly previous: string | null;
   /** The edition that a rollback published again; null for a refresh. */
   readonly restores: string | null;
-  /** Nothing kept reads it, and its segments are removed: documents that tell of them are left for a while. */
+  /** It was not published, and its segments are removed: its run may go on writing some for a while. */
   readonly swept?: true;
 }
 

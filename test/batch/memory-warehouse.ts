@@ -1,0 +1,203 @@
+/**
+ * A warehouse over the lake in memory: a catalogue that follows the refresh's DDL, and UNLOADs that read the files where
+ * the catalogue says and write gold as JSON; and a reader of that gold. Files hold rows `[at, shop, events, amount]`.
+ */
+import type { Gold, GoldReader, GoldTotal } from "../../src/backends/gold.ts";
+import type { Lake } from "../../src/backends/lake.ts";
+import type { Warehouse } from "../../src/backends/warehouse.ts";
+import { emptyState, mergeState, type State } from "../../src/model/fold.ts";
+import { sourceRollup } from "../../src/model/gold.ts";
+import { packBuckets } from "../../src/model/layout.ts";
+import { declaredProducts, type Product } from "../../src/model/product.ts";
+import { bucketIndex, floorTo, type Instant, type StoredGrain } from "../../src/model/time.ts";
+import { type Life, lakeRoot, type World } from "./memory-world.ts";
+
+export type Catalogue = Map<string, Map<string, string>>;
+
+/** So many events at that time in that shop, each of that amount. */
+export type Sale = readonly [at: Instant, shop: string, events: number, amount: number];
+
+/** A row of gold: rollup, bucket of its finest grain, key, state. */
+type GoldRow = readonly [string, Instant | null, readonly string[], State];
+
+/** Starting a statement and asking for its end are calls: a statement that was started runs, whoever waits for it. */
+export function catalogueWarehouse(world: World, life: Life): Warehouse {
+  return {
+    run: async ({ sql }) => {
+      const rows = await life.write(() => execute(world, sql));
+      await life.read(() => {});
+      return { queryId: "q", rows, bytesScanned: 1, engineMs: 1 };
+    },
+  };
+}
+
+function execute({ catalogue, lake }: World, sql: string): string[][] {
+  const target = /\nTO '([^']+)'/.exec(sql)?.[1];
+  if (target !== undefined) {
+    const write = (key: string, content: object) =>
+      void lake.set(target.slice(lakeRoot.length) + key, JSON.stringify(content));
+    if (sql.includes("GROUPING SETS")) unloadGold(catalogue, lake, sql, target, write);
+    else
+      for (const value of valuesIn(sql))
+        write(`day=${value}/data`, rowsOf(catalogue, lake, tableIn(sql), value));
+    return [];
+  }
+  if (sql.startsWith("SELECT"))
+    return [
+      ["day", "n"],
+      ...valuesIn(sql).map((value) => [
+        value,
+        String(eventsBefore(rowsOf(catalogue, lake, tableIn(sql), value), untilIn(sql))),
+      ]),
+    ].slice(1);
+  ddl(catalogue, sql);
+  return [];
+}
+
+function ddl(catalogue: Catalogue, sql: string): void {
+  if (sql.startsWith("CREATE DATABASE")) return;
+  const table = /`\w+`\.`\w+`/.exec(sql)![0].replaceAll("`", "");
+  if (sql.startsWith("CREATE")) return void (catalogue.has(table) || catalogue.set(table, new Map()));
+  if (sql.startsWith("DROP TABLE")) return void catalogue.delete(table);
+  const partitions = catalogue.get(table);
+  if (partitions === undefined) throw new Error(`Table ${table} does not exist.`);
+  const nameOf = (text: string) => [...text.matchAll(/'([^']+)'/g)].map(([, value]) => value).join(" ");
+  for (const [, spec, location] of sql.matchAll(/PARTITION \(([^)]+)\)(?: (?:SET )?LOCATION '([^']+)')?/g)) {
+    const name = nameOf(spec!);
+    if (sql.includes("DROP IF EXISTS")) partitions.delete(name);
+    else if (sql.includes("SET LOCATION")) {
+      if (!partitions.has(name)) throw new Error(`Partition ${name} of ${table} does not exist.`);
+      partitions.set(name, location!);
+    } else if (!partitions.has(name)) partitions.set(name, location!);
+  }
+}
+
+const tableIn = (sql: string): string => /FROM ("\w+"\."\w+")/.exec(sql)![1]!.replaceAll('"', "");
+const valuesIn = (sql: string): string[] =>
+  [.../IN \(([^)]+)\)/.exec(sql)![1]!.matchAll(/'([^']+)'/g)].map(([, value]) => value!);
+const untilIn = (sql: string): Instant =>
+  Date.parse(`${/TIMESTAMP '([^']+)'/.exec(sql)![1]!.replace(" ", "T")}Z`);
+
+/** All rows of a partition; of the helper table those of all its parts. */
+function rowsOf(catalogue: Catalogue, lake: World["lake"], table: string, value: string): Sale[] {
+  const locations = [...catalogue.get(table)!].filter(([name]) => name.split(" ")[0] === value);
+  return locations.flatMap(([, location]) =>
+    [...lake].flatMap(([key, text]) =>
+      key.startsWith(location.slice(lakeRoot.length)) ? (JSON.parse(text) as Sale[]) : [],
+    ),
+  );
+}
+
+function eventsBefore(rows: readonly Sale[], until: Instant): number {
+  return rows.reduce((sum, [at, , events]) => (at < until ? sum + events : sum), 0);
+}
+
+function unloadGold(
+  catalogue: Catalogue,
+  lake: World["lake"],
+  sql: string,
+  target: string,
+  write: (key: string, content: object) => void,
+): void {
+  const name = /\/gold\/(\w+)\//.exec(target)![1]!;
+  const product = declaredProducts().find((declared) => declared.name === name)!;
+  const until = untilIn(sql);
+  for (const value of valuesIn(sql)) {
+    const rows = rowsOf(catalogue, lake, tableIn(sql), value).filter(([at]) => at < until);
+    if (rows.length > 0) write(`day=${value}/data`, goldOf(product, rows));
+  }
+}
+
+function goldOf(product: Product, rows: readonly Sale[]): GoldRow[] {
+  const states = new Map<string, State>();
+  const add = (rollup: string, bucket: Instant | null, key: readonly string[], sale: Sale) => {
+    const id = JSON.stringify([rollup, bucket, key]);
+    const state = states.get(id) ?? emptyState(product.components);
+    mergeState(product.components, state, stateOf(product, sale));
+    states.set(id, state);
+  };
+  for (const sale of rows) {
+    add(sourceRollup, null, [], sale);
+    for (const { name, dimensions, finest } of product.rollups)
+      add(name, floorTo(sale[0], finest), dimensions.length === 0 ? [] : [sale[1]], sale);
+  }
+  return [...states].map(([id, state]) => [...(JSON.parse(id) as [string, Instant | null, string[]]), state]);
+}
+
+function stateOf({ components }: Product, [, , events, amount]: Sale): State {
+  return components.map(({ aggregate }) => {
+    if (aggregate.kind === "count") return events;
+    return aggregate.kind === "sum" ? events * amount : amount;
+  });
+}
+
+/** Gold is read when it is opened: what is swept afterwards does not matter to whoever has it open. */
+export function jsonGold(lake: Lake): GoldReader {
+  return {
+    open: async (product, folders) => {
+      const objects = new Map<string, GoldRow[]>();
+      for (const folder of folders)
+        for await (const { key } of lake.list(folder))
+          objects.set(key, JSON.parse(Buffer.from(await lake.read(key)).toString()) as GoldRow[]);
+      return opened(product, objects);
+    },
+  };
+}
+
+function opened(product: Product, objects: ReadonlyMap<string, readonly GoldRow[]>): Gold {
+  const rows = [...objects.values()].flat();
+  const inPeriods = (rollup: string, periods: readonly string[]) => {
+    const length = periods[0]?.length ?? 0;
+    const nameOf = (at: Instant) => new Date(at).toISOString().slice(0, length);
+    return rows.flatMap(([name, at, key, state]) =>
+      name === rollup && at !== null && periods.includes(nameOf(at))
+        ? [{ id: JSON.stringify([key, nameOf(at)]), at, key, period: nameOf(at), state }]
+        : [],
+    );
+  };
+  return {
+    segments: async function* (rollup, grain, periods) {
+      const segments = new Map<string, ReturnType<typeof inPeriods>>();
+      for (const row of inPeriods(rollup.name, periods))
+        segments.set(row.id, [...(segments.get(row.id) ?? []), row]);
+      for (const found of segments.values())
+        yield { key: found[0]!.key, period: found[0]!.period, packed: packed(product, grain, found) };
+    },
+    totals: async () => [...objects].flatMap(([object, found]) => totalsOf(object, found)),
+    keys: async function* (rollup, _, periods) {
+      const found = new Map(inPeriods(rollup, periods).map((row) => [row.id, row]));
+      for (const { key, period } of found.values()) yield { key, period };
+    },
+    close: () => Promise.resolve(),
+  };
+}
+
+function packed(
+  product: Product,
+  grain: StoredGrain,
+  rows: readonly { at: Instant; state: State }[],
+): string {
+  const buckets = new Map<number, State>();
+  for (const { at, state } of rows) {
+    const index = bucketIndex(at, grain);
+    const bucket = buckets.get(index) ?? emptyState(product.components);
+    mergeState(product.components, bucket, state);
+    buckets.set(index, bucket);
+  }
+  return packBuckets(buckets, product.components.length);
+}
+
+function totalsOf(object: string, rows: readonly GoldRow[]): GoldTotal[] {
+  const totals = new Map<string, GoldTotal>();
+  for (const [rollup, at, , [events]] of rows) {
+    const known = totals.get(rollup);
+    totals.set(rollup, {
+      object,
+      rollup,
+      events: (known?.events ?? 0) + events!,
+      first: at === null ? null : Math.min(at, known?.first ?? at),
+      last: at === null ? null : Math.max(at, known?.last ?? at),
+    });
+  }
+  return [...totals.values()];
+}
