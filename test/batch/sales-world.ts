@@ -4,7 +4,6 @@ import type * as rollbacks from "../../etl/batch/rollback.ts";
 import type * as runs from "../../etl/batch/run.ts";
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import { archiveKey } from "../../src/model/control.ts";
-import type { ItemKey } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { analystScope } from "../../src/model/scope.ts";
 import { LiveStatus } from "../../src/loaders/live-status.ts";
@@ -113,8 +112,7 @@ export class SalesWorld {
   async amongReaders<T>(runs: readonly Promise<T>[]): Promise<PromiseSettledResult<T>[]> {
     let running = true;
     const readAll = async () => {
-      do await this.read();
-      while (running);
+      for (let i = 0; i === 0 || running; i++) await (i % 4 === 0 ? this.read() : this.readPatiently());
     };
     const settled = Promise.allSettled(runs).finally(() => (running = false));
     const [outcomes] = await Promise.all([settled, readAll()]);
@@ -123,50 +121,57 @@ export class SalesWorld {
 
   /** A gateway that has been there for long and one that has just started ask everything, each in one request. */
   async read(): Promise<void> {
-    this.#patient ??= this.gateway();
-    await Promise.all([this.readBy(this.#patient), this.readBy(this.gateway())]);
+    await Promise.all([this.readPatiently(), this.readBy(this.gateway())]);
   }
 
-  /** Throws unless the answer is that of the version it was read from. Resolves to the version. */
+  async readPatiently(): Promise<void> {
+    this.#patient ??= this.gateway();
+    await this.readBy(this.#patient);
+  }
+
+  /** Resolves to the version that answered. */
   async readBy(shared: Shared): Promise<number> {
     const session = openSession(shared, { scope: analystScope, adHocWaitMs: 0 });
     const answer = await ask(session, this.product);
     const version = session.extensions().manifest[this.product.name]!;
+    this.hold(answer, version);
+    return version;
+  }
+
+  /** Throws unless the answer is that of the version it was read from. */
+  hold(answer: string, version: number): void {
     const known = this.answers.get(version);
     const right = known === undefined ? this.#next : [known];
     this.reads++;
     if (!right.includes(answer))
       throw new Error(`Version ${version} answered\n${answer}\ninstead of\n${right.join("\nor\n")}`);
     this.answers.set(version, answer);
-    return version;
   }
 
   /** Every retained edition answers as it did when it was published. */
   async readRetained(): Promise<void> {
-    for (const edition of retained(this.world, this.product.name).kept) {
-      const gateway = this.gateway();
-      const control: ControlStore = {
-        ...gateway.control,
-        get: async <T>(key: ItemKey) =>
-          key.pk.startsWith("manifest#")
-            ? { value: edition.manifest as T, revision: 1 }
-            : gateway.control.get<T>(key),
-      };
-      const manifests = new Manifests({ control, clock: () => this.world.now, maxAgeMs: 0 });
-      await this.readBy({ ...gateway, manifests });
-    }
+    const { kept } = retained(this.world, this.product.name);
+    let read = 0;
+    const gateway = this.gateway({
+      get: async <T>() => ({ value: kept[read]!.manifest as T, revision: 1 }),
+    });
+    for (; read < kept.length; read++) await this.readBy(gateway);
   }
 
-  /** A gateway of its own, which looks for a manifest with every request. */
-  gateway(): Shared {
+  /** A gateway of its own, which looks for a manifest with every request; elsewhere, if told so. */
+  gateway(manifest?: Pick<ControlStore, "get">): Shared {
     const life = new Life(this.random);
     const control = memoryControl(this.world, life);
     const clock = () => this.world.now;
+    const pointed: ControlStore = {
+      ...control,
+      get: (key) => (key.pk.startsWith("manifest#") ? (manifest ?? control) : control).get(key),
+    };
     return {
       control,
       insights: memoryInsights(this.world, life),
       warehouse: { run: () => Promise.reject(new Error("All of it is stored.")) },
-      manifests: new Manifests({ control, clock, maxAgeMs: 0 }),
+      manifests: new Manifests({ control: pointed, clock, maxAgeMs: 0 }),
       liveStatus: new LiveStatus({ control, clock, maxAgeMs: 0 }),
       segments: new SegmentCache(),
     };

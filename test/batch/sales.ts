@@ -87,24 +87,26 @@ export function days(dates: readonly string[], k: number): Record<string, Sale[]
 
 const instant = (text: string): number => Date.parse(`${text}Z`);
 const whole = { from: instant("2024-01-01T00:00"), to: instant("2024-05-01T00:00") };
-const week = { from: instant("2024-03-01T00:00"), to: instant("2024-03-08T00:00") };
-const morning = { from: instant("2024-03-06T00:00"), to: instant("2024-03-06T08:00") };
+const week = { from: instant("2024-03-02T00:00"), to: instant("2024-03-07T00:00") };
+const morning = { from: instant("2024-03-06T00:00"), to: instant("2024-03-06T03:00") };
 /** Days that have ended in all generations of the stream. */
-const ended = { from: week.from, to: instant("2024-03-02T00:00") };
+const ended = { from: instant("2024-03-01T00:00"), to: instant("2024-03-02T00:00") };
 const questions = (closed: Range) =>
   [
     { shops: null, range: whole, grain: null },
     { shops: null, range: whole, grain: "MONTH" },
     { shops: null, range: week, grain: "DAY" },
     { shops: null, range: morning, grain: "HOUR" },
-    { shops: ["a"], range: { from: whole.from, to: closed.to }, grain: "MONTH" },
+    { shops: ["a"], range: { from: whole.from, to: closed.to }, grain: null },
     { shops: ["a", "b"], range: closed, grain: "DAY" },
   ] as const;
 
+const measures = ["sales", "amount", "largest"] as const;
+const asked = (of: Product) => questions(of.source.stream === null ? week : ended);
+
 /** The answers to all questions, asked in one request. */
 export async function ask(session: Session, of: Product): Promise<string> {
-  const asked = questions(of.source.stream === null ? week : ended);
-  const answers = asked.map(async ({ shops, range, grain }) => {
+  const answers = asked(of).map(async ({ shops, range, grain }) => {
     const where = shops === null ? [] : [{ column: "shop", op: "in" as const, values: [...shops] }];
     const insight = await session.insight({ product: of, where, range });
     const buckets = grain === null ? [insight] : await insight.series(grain);
@@ -113,8 +115,26 @@ export async function ask(session: Session, of: Product): Promise<string> {
   return JSON.stringify(await Promise.all(answers));
 }
 
+/** The same questions as a GraphQL query over the product without a stream. */
+export const salesQuery = `{ ${asked(salesActivity)
+  .map(({ shops, range: { from, to }, grain }, i) => {
+    const where = shops === null ? "" : `where: {shop: {in: ${JSON.stringify(shops)}}}, `;
+    const range = `range: {from: "${new Date(from).toISOString()}", to: "${new Date(to).toISOString()}"}`;
+    const fields = grain === null ? measures.join(" ") : `series(grain: ${grain}) { ${measures.join(" ")} }`;
+    return `q${i}: salesActivity(${where}${range}) { ${fields} }`;
+  })
+  .join("\n")} }`;
+
+type Buckets = Record<string, number | null> & { readonly series?: readonly Record<string, number | null>[] };
+
+/** What GraphQL answered, as `ask` answers. */
+export function fromGraphql(data: Readonly<Record<string, Buckets>>): string {
+  const values = (bucket: Record<string, number | null>) => measures.map((name) => bucket[name]!);
+  return JSON.stringify(Object.values(data).map((answer) => (answer.series ?? [answer]).map(values)));
+}
+
 function measuresOf(insight: Insight): Promise<(number | null)[]> {
-  return Promise.all(["sales", "amount", "largest"].map((name) => insight.measure(name, ["q", name])));
+  return Promise.all(measures.map((name) => insight.measure(name, ["q", name])));
 }
 
 /** What is right: only buckets of the finest grain that have ended at `until` are counted. */

@@ -36,12 +36,6 @@ export const scenarios: readonly Scenario[] = [
     next: { lake: { ...withoutFourth, ...days(["2024-03-03", "2024-03-07"], 4) } },
   },
   {
-    name: "the month closes",
-    product: salesActivity,
-    history,
-    next: { lake: { ...third, ...days(["2024-04-01"], 4) } },
-  },
-  {
     name: "the archive grows and the month closes",
     product: takingsActivity,
     history: [
