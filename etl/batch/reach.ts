@@ -49,21 +49,27 @@ export class Reach {
     this.#control = control;
   }
 
-  /** `editions` has all documents that there are, by id. */
+  /**
+   * What of `dead` editions the kept ones reach, so that pages of which a dead one has no own version are not read: most
+   * years do not change any more. `editions` has all documents that there are, by id.
+   */
   static async of(
     product: Product,
     kept: readonly Edition[],
+    dead: readonly Edition[],
     editions: ReadonlyMap<string, Edition>,
     control: ControlStore,
   ): Promise<Reach> {
     const reach = new Reach(product, control);
     const refs = new Map(kept.flatMap(refsOf).map((ref) => [refId(ref), ref]));
     for (const id of refs.keys()) reach.#pages.add(id);
+    const differing = new Set(dead.flatMap((edition) => reach.#namesIn(edition)));
+    const read = [...refs.values()].filter(({ name }) => differing.has(name));
     await reach.#keepSegments(
-      [...refs.values()].filter(({ name }) => name.startsWith("segments/")),
+      read.filter(({ name }) => name.startsWith("segments/")),
       editions,
     );
-    await reach.#keepFolders([...refs.values()].filter(({ name }) => name.startsWith("lake/")));
+    await reach.#keepFolders(read.filter(({ name }) => name.startsWith("lake/")));
     return reach;
   }
 
@@ -103,6 +109,12 @@ export class Reach {
         periods: entries.map(([period]) => period),
       }));
     });
+  }
+
+  /** The pages that the edition wrote, or that it read and nothing kept does. */
+  #namesIn(edition: Edition): string[] {
+    const own = refsOf(edition).filter((ref) => ref.edition === edition.id || !this.reads(ref));
+    return own.map(({ name }) => name);
   }
 
   async #keepSegments(refs: readonly PageRef[], editions: ReadonlyMap<string, Edition>): Promise<void> {

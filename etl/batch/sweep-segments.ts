@@ -7,6 +7,7 @@
 import {
   type Edition,
   type LakePage,
+  lakePageName,
   type LakePartition,
   type SegmentPage,
 } from "../../src/model/control.ts";
@@ -76,7 +77,8 @@ async function goldOf(
   { control }: SegmentDeps,
 ): Promise<string[]> {
   const ranges = periods.map(periodRange);
-  const refs = refsOf(view).filter(({ name }) => name.startsWith("lake/"));
+  const years = new Set(periods.map((period) => lakePageName(period.slice(0, 4))));
+  const refs = refsOf(view).filter(({ name }) => years.has(name));
   const pages = await readPages<LakePage>(product, refs, control);
   const partitions = [...pages.values()].flatMap((page): [string, LakePartition][] => Object.entries(page));
   return partitions.flatMap(([value, { gold }]) => {

@@ -73,7 +73,13 @@ async function sweepEditions(
   const kept = keptEditions(manifest, documents);
   const dead = documents.filter(({ value }) => !kept.includes(value) && value.version <= manifest.version);
   if (dead.length === 0 && crashed.length === 0) return 0;
-  const reach = await Reach.of(product, kept, byId, deps.control);
+  const reach = await Reach.of(
+    product,
+    kept,
+    dead.map(({ value }) => value),
+    byId,
+    deps.control,
+  );
   const published = new Set(publishedEditions([...byId.values()], manifest.edition));
   const mayRun = (edition: Edition) => !published.has(edition) && edition.publishedAt >= since;
   const tellsKeys = (edition: Edition) => reach.needsView(edition.id) || mayRun(edition);

@@ -21,6 +21,13 @@ test.for(scenarios)("killed at every call, before and after: $name", async (scen
   expect(reads).toBeGreaterThan(4 * deaths);
 });
 
+test("a rollback is killed at every call: it has happened or not, and the next run finishes it", async () => {
+  const batch = { refresh, rollback, release };
+  const { deaths, published } = await killEverywhere(scenarios[1]!, batch, seed, "rollback");
+  expect(published).toBeGreaterThan(0);
+  expect(published).toBeLessThan(deaths);
+});
+
 test.for(scenarios)("what editions leave behind goes with them, from: $name", async (scenario) => {
   for (let own = seed; own < seed + 4; own++) await wander(scenario, { refresh, rollback, release }, own);
 });

@@ -2,6 +2,7 @@
  * A warehouse over the lake in memory: a catalogue that follows the refresh's DDL, and UNLOADs that read the files where
  * the catalogue says and write gold as JSON; and a reader of that gold. Files hold rows `[at, shop, events, amount]`.
  */
+import { groupedBy } from "../../etl/batch/chunks.ts";
 import type { Gold, GoldReader, GoldTotal } from "../../src/backends/gold.ts";
 import type { Lake } from "../../src/backends/lake.ts";
 import type { Warehouse } from "../../src/backends/warehouse.ts";
@@ -18,7 +19,7 @@ export type Catalogue = Map<string, Map<string, string>>;
 export type Sale = readonly [at: Instant, shop: string, events: number, amount: number];
 
 /** A row of gold: rollup, bucket of its finest grain, key, state. */
-type GoldRow = readonly [string, Instant | null, readonly string[], State];
+type GoldRow = readonly [string, Instant | null, readonly (string | number)[], State];
 
 /** Starting a statement and asking for its end are calls: a statement that was started runs, whoever waits for it. */
 export function catalogueWarehouse(world: World, life: Life): Warehouse {
@@ -31,27 +32,33 @@ export function catalogueWarehouse(world: World, life: Life): Warehouse {
   };
 }
 
-function execute({ catalogue, lake }: World, sql: string): string[][] {
+function execute(world: World, sql: string): string[][] {
   const target = /\nTO '([^']+)'/.exec(sql)?.[1];
-  if (target !== undefined) {
-    const write = (key: string, content: object) =>
-      void lake.set(target.slice(lakeRoot.length) + key, JSON.stringify(content));
-    if (sql.includes("GROUPING SETS")) unloadGold(catalogue, lake, sql, target, write);
-    else
-      for (const value of valuesIn(sql))
-        write(`day=${value}/data`, rowsOf(catalogue, lake, tableIn(sql), value));
-    return [];
-  }
-  if (sql.startsWith("SELECT"))
-    return [
-      ["day", "n"],
-      ...valuesIn(sql).map((value) => [
-        value,
-        String(eventsBefore(rowsOf(catalogue, lake, tableIn(sql), value), untilIn(sql))),
-      ]),
-    ].slice(1);
-  ddl(catalogue, sql);
+  if (target !== undefined) unload(world, sql, target);
+  else if (sql.startsWith("SELECT")) {
+    const rowsOf = scanner(world, tableIn(sql));
+    return valuesIn(sql).map((value) => [value, String(eventsBefore(rowsOf(value), untilIn(sql)))]);
+  } else ddl(world.catalogue, sql);
   return [];
+}
+
+function unload(world: World, sql: string, target: string): void {
+  const rowsOf = scanner(world, tableIn(sql));
+  const write = (value: string, rows: readonly object[]) => {
+    if (rows.length > 0)
+      world.lake.set(`${target.slice(lakeRoot.length)}day=${value}/data`, JSON.stringify(rows));
+  };
+  if (!sql.includes("GROUPING SETS")) return valuesIn(sql).forEach((value) => write(value, rowsOf(value)));
+  const name = /\/gold\/(\w+)\//.exec(target)![1]!;
+  const product = declaredProducts().find((declared) => declared.name === name)!;
+  for (const value of valuesIn(sql))
+    write(
+      value,
+      goldOf(
+        product,
+        rowsOf(value).filter(([at]) => at < untilIn(sql)),
+      ),
+    );
 }
 
 function ddl(catalogue: Catalogue, sql: string): void {
@@ -78,39 +85,24 @@ const valuesIn = (sql: string): string[] =>
 const untilIn = (sql: string): Instant =>
   Date.parse(`${/TIMESTAMP '([^']+)'/.exec(sql)![1]!.replace(" ", "T")}Z`);
 
-/** All rows of a partition; of the helper table those of all its parts. */
-function rowsOf(catalogue: Catalogue, lake: World["lake"], table: string, value: string): Sale[] {
-  const locations = [...catalogue.get(table)!].filter(([name]) => name.split(" ")[0] === value);
-  return locations.flatMap(([, location]) =>
-    [...lake].flatMap(([key, text]) =>
-      key.startsWith(location.slice(lakeRoot.length)) ? (JSON.parse(text) as Sale[]) : [],
-    ),
-  );
+/** Reads all rows of a partition; of the helper table those of all its parts. */
+function scanner({ catalogue, lake }: World, table: string): (value: string) => Sale[] {
+  const byFolder = groupedBy([...lake.keys()], (key) => lakeRoot + key.slice(0, key.lastIndexOf("/") + 1));
+  const locations = groupedBy([...catalogue.get(table)!], ([name]) => name.split(" ")[0]!);
+  return (value) => {
+    const files = (locations.get(value) ?? []).flatMap(([, location]) => byFolder.get(location) ?? []);
+    return files.flatMap((key) => JSON.parse(lake.get(key)!) as Sale[]);
+  };
 }
 
 function eventsBefore(rows: readonly Sale[], until: Instant): number {
   return rows.reduce((sum, [at, , events]) => (at < until ? sum + events : sum), 0);
 }
 
-function unloadGold(
-  catalogue: Catalogue,
-  lake: World["lake"],
-  sql: string,
-  target: string,
-  write: (key: string, content: object) => void,
-): void {
-  const name = /\/gold\/(\w+)\//.exec(target)![1]!;
-  const product = declaredProducts().find((declared) => declared.name === name)!;
-  const until = untilIn(sql);
-  for (const value of valuesIn(sql)) {
-    const rows = rowsOf(catalogue, lake, tableIn(sql), value).filter(([at]) => at < until);
-    if (rows.length > 0) write(`day=${value}/data`, goldOf(product, rows));
-  }
-}
-
 function goldOf(product: Product, rows: readonly Sale[]): GoldRow[] {
+  if (rows.length === 0) return [];
   const states = new Map<string, State>();
-  const add = (rollup: string, bucket: Instant | null, key: readonly string[], sale: Sale) => {
+  const add = (rollup: string, bucket: Instant | null, key: readonly (string | number)[], sale: Sale) => {
     const id = JSON.stringify([rollup, bucket, key]);
     const state = states.get(id) ?? emptyState(product.components);
     mergeState(product.components, state, stateOf(product, sale));
@@ -119,10 +111,17 @@ function goldOf(product: Product, rows: readonly Sale[]): GoldRow[] {
   for (const sale of rows) {
     add(sourceRollup, null, [], sale);
     for (const { name, dimensions, finest } of product.rollups)
-      add(name, floorTo(sale[0], finest), dimensions.length === 0 ? [] : [sale[1]], sale);
+      add(
+        name,
+        floorTo(sale[0], finest),
+        dimensions.map((each) => valueOf(sale, each)),
+        sale,
+      );
   }
   return [...states].map(([id, state]) => [...(JSON.parse(id) as [string, Instant | null, string[]]), state]);
 }
+
+const valueOf = ([, shop, , amount]: Sale, dimension: string) => (dimension === "shop" ? shop : amount);
 
 function stateOf({ components }: Product, [, , events, amount]: Sale): State {
   return components.map(({ aggregate }) => {

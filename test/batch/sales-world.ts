@@ -100,6 +100,10 @@ export class SalesWorld {
     return this.batch.refresh(this.product, this.deps(life), { full });
   }
 
+  rollback(life: Life): Promise<object> {
+    return this.batch.rollback(this.product, {}, this.deps(life));
+  }
+
   /** Runs until it ends or is killed, while readers read. Tells whether it was killed. */
   async runAmongReaders(run: (life: Life) => Promise<unknown>, death: Death | null): Promise<boolean> {
     const life = new Life(this.random, death);

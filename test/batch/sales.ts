@@ -57,8 +57,23 @@ class TakingsActivity {
   @Measure(taking.max("amount"), { description: "Largest." }) largest!: number;
 }
 
+/** All rollups there can be, in all grains. */
+@DataProduct({
+  source: SaleEvent,
+  ...promise,
+  rollups: [[], ["shop"], ["amount"], ["shop", "amount"]].map((dimensions) =>
+    rollup(dimensions, { grains: ["HOUR", "DAY", "MONTH"] }),
+  ),
+})
+class ManyActivity {
+  @Dimension() shop!: string;
+  @Dimension() amount!: number;
+  @Measure(sale.count(), { description: "Sales." }) sales!: number;
+}
+
 const product = (target: { name: string }) => declaredProducts().find(({ name }) => name === target.name)!;
 export const salesActivity = product(SalesActivity);
+export const manyActivity = product(ManyActivity);
 export const takingsActivity = product(TakingsActivity);
 
 /** What lies in the lake at one time. */

@@ -10,7 +10,7 @@ import { changed, scenarios, worldOf } from "./scenarios.ts";
 const runs: Readonly<Record<string, (sales: SalesWorld, life: Life) => Promise<object>>> = {
   refresh: (sales, life) => sales.refresh(life),
   full: (sales, life) => sales.refresh(life, true),
-  rollback: (sales, life) => sales.batch.rollback(sales.product, {}, sales.deps(life)),
+  rollback: (sales, life) => sales.rollback(life),
 };
 
 const pairs: readonly (readonly string[])[] = [
