@@ -4,7 +4,7 @@ import { isDeepStrictEqual, inspect } from "node:util";
 import { type Death, Life, type World } from "./memory-world.ts";
 import { seeded } from "../live/parcels.ts";
 import { present, reached, remnants, retained } from "./reached.ts";
-import { type Batch, SalesWorld } from "./sales-world.ts";
+import type { Batch, SalesWorld } from "./sales-world.ts";
 import { changed, type Scenario, worldOf } from "./scenarios.ts";
 
 export interface Killed {

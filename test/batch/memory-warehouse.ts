@@ -11,9 +11,7 @@ import { sourceRollup } from "../../src/model/gold.ts";
 import { packBuckets } from "../../src/model/layout.ts";
 import { declaredProducts, type Product } from "../../src/model/product.ts";
 import { bucketIndex, floorTo, type Instant, type StoredGrain } from "../../src/model/time.ts";
-import { type Life, lakeRoot, type World } from "./memory-world.ts";
-
-export type Catalogue = Map<string, Map<string, string>>;
+import { type Catalogue, type Life, lakeRoot, type World } from "./memory-world.ts";
 
 /** So many events at that time in that shop, each of that amount. */
 export type Sale = readonly [at: Instant, shop: string, events: number, amount: number];

@@ -4,20 +4,20 @@
  * what was under way beside the call is applied or is not.
  */
 import { createHash } from "node:crypto";
-import type { RefreshDeps, Retention } from "../../etl/batch/deps.ts";
 import { batchesOf, inParallel } from "../../src/backends/batches.ts";
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import type { InsightStore } from "../../src/backends/insight-store.ts";
 import type { Lake } from "../../src/backends/lake.ts";
 import type { ItemKey } from "../../src/model/layout.ts";
-import { type Catalogue, catalogueWarehouse, jsonGold } from "./memory-warehouse.ts";
+
+/** Table -> partition -> location. */
+export type Catalogue = Map<string, Map<string, string>>;
 
 export interface World {
   /** `pk\nsk` -> revision and JSON. */
   readonly control: Map<string, { readonly revision: number; readonly json: string }>;
   readonly insights: Map<string, string>;
   readonly lake: Map<string, string>;
-  /** Table -> partition -> location. */
   readonly catalogue: Catalogue;
   now: number;
 }
@@ -72,7 +72,7 @@ export class Life {
     const call = ++this.calls;
     // others go first now and then
     if (this.random() < 0.2) await new Promise((resolve) => setImmediate(resolve));
-    for (let turns = Math.floor(this.random() * 4); turns > 0; turns--) await null;
+    for (let turns = Math.floor(this.random() * 4); turns > 0; turns--) await Promise.resolve();
     if (this.dead && this.random() < 0.5) throw new Killed();
     if (this.#isAt("before", call)) this.#die();
     const answer = apply();
@@ -93,24 +93,6 @@ export class Life {
   #checkAlive(): void {
     if (this.dead) throw new Killed();
   }
-}
-
-/** What one process works with. */
-export function depsOf(world: World, life: Life, retention: Retention): RefreshDeps {
-  const lake = memoryLake(world, life);
-  return {
-    lake,
-    control: memoryControl(world, life),
-    insights: memoryInsights(world, life),
-    gold: jsonGold(lake),
-    warehouse: catalogueWarehouse(world, life),
-    clock: () => ++world.now,
-    wait: () => Promise.resolve(),
-    token: () => Math.floor(life.random() * 2 ** 32).toString(16),
-    progress: () => {},
-    retention,
-    barrierWaitMs: 0,
-  };
 }
 
 const idOf = ({ pk, sk }: ItemKey): string => `${pk}\n${sk}`;

@@ -24,7 +24,7 @@ type LakePage = Record<string, { readonly gold: string | null }>;
 export type Inventory = Record<"insights" | "pages" | "editions" | "gold" | "goldTable", string[]>;
 
 export function retained(world: World, product: string): { manifest: StoredManifest; kept: StoredEdition[] } {
-  const manifest = document<StoredManifest>(world, `manifest#${product}\ncurrent`)!;
+  const manifest = document(world, `manifest#${product}\ncurrent`) as StoredManifest;
   const kept: StoredEdition[] = [];
   const editionOf = editionsOf(world, product);
   for (
@@ -37,7 +37,7 @@ export function retained(world: World, product: string): { manifest: StoredManif
 }
 
 const editionsOf = (world: World, product: string) => (id: string) =>
-  document<StoredEdition>(world, `editions#${product}\n${id}`);
+  document(world, `editions#${product}\n${id}`) as StoredEdition | null;
 
 /** 2001-06-27, 2001-06 or 2001 ends there. */
 function endOf(period: string): number {
@@ -54,14 +54,14 @@ export function reached(world: World, product: string): Inventory {
   const editions = new Set(kept.map(({ id }) => id));
   const pagesOf = (edition: StoredEdition, kind: string) =>
     Object.entries(edition.manifest.pages).filter(([name]) => name.startsWith(kind));
-  const readPage = <T>([name, writer]: [string, string]): T => {
+  const readPage = ([name, writer]: [string, string]): unknown => {
     pages.add(`${name} ${writer}`);
-    return document<T>(world, `page#${product}#${name}\n${writer}`)!;
+    return document(world, `page#${product}#${name}\n${writer}`);
   };
   for (const edition of kept)
     for (const ref of pagesOf(edition, "segments/")) {
       const rollup = ref[0].split("/")[1]!;
-      for (const [grain, periods] of Object.entries(readPage<SegmentPage>(ref)))
+      for (const [grain, periods] of Object.entries(readPage(ref) as SegmentPage))
         for (const [period, writer] of Object.entries(periods)) {
           insights.add([rollup, grain, period, writer].join(" "));
           // of a period that had not ended, only its edition's view of the lake tells all keys
@@ -72,12 +72,12 @@ export function reached(world: World, product: string): Inventory {
   const gold = new Set<string>();
   for (const id of editions) {
     for (const ref of pagesOf(editionOf(id)!, "lake/"))
-      for (const partition of Object.values(readPage<LakePage>(ref)))
+      for (const partition of Object.values(readPage(ref) as LakePage))
         if (partition.gold !== null) gold.add(partition.gold);
   }
   const current = Object.entries(manifest.pages).filter(([name]) => name.startsWith("lake/"));
   const goldTable = current.flatMap((ref) =>
-    Object.entries(readPage<LakePage>(ref)).flatMap(([value, partition]) =>
+    Object.entries(readPage(ref) as LakePage).flatMap(([value, partition]) =>
       partition.gold === null ? [] : [`${value} ${lakeRoot}${partition.gold}`],
     ),
   );
@@ -130,9 +130,9 @@ export function remnants(world: World, product: string, table: string) {
   };
 }
 
-function document<T>({ control }: World, id: string): T | null {
+function document({ control }: World, id: string): unknown {
   const found = control.get(id);
-  return found === undefined ? null : (JSON.parse(found.json) as T);
+  return found === undefined ? null : JSON.parse(found.json);
 }
 
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);

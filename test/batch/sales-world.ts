@@ -13,13 +13,14 @@ import { openSession, type Shared } from "../../src/loaders/session.ts";
 import {
   copyOf,
   type Death,
-  depsOf,
   Life,
   memoryControl,
   memoryInsights,
+  memoryLake,
   newWorld,
   type World,
 } from "./memory-world.ts";
+import { catalogueWarehouse, jsonGold } from "./memory-warehouse.ts";
 import { retained } from "./reached.ts";
 import { ask, type Generation, truth } from "./sales.ts";
 
@@ -78,9 +79,22 @@ export class SalesWorld {
   }
 
   deps(life: Life): RefreshDeps {
-    const deps = depsOf(this.world, life, retention);
+    const lake = memoryLake(this.world, life);
+    const deps: RefreshDeps = {
+      lake,
+      control: memoryControl(this.world, life),
+      insights: memoryInsights(this.world, life),
+      gold: jsonGold(lake),
+      warehouse: catalogueWarehouse(this.world, life),
+      clock: () => ++this.world.now,
+      wait: () => Promise.resolve(),
+      token: () => Math.floor(life.random() * 2 ** 32).toString(16),
+      progress: () => {},
+      retention,
+      barrierWaitMs: 0,
+    };
     if (this.product.source.stream === null) return deps;
-    const { pk, sk } = archiveKey(this.product.source.stream!, "s1");
+    const { pk, sk } = archiveKey(this.product.source.stream, "s1");
     // micro-batches pass a barrier as soon as it is put
     const put = () => {
       const barrier = { sequence: String(++this.world.now), arrival: Date.parse(this.#generation.arrival!) };
@@ -114,11 +128,11 @@ export class SalesWorld {
 
   /** Readers read for as long as the runs run. */
   async amongReaders<T>(runs: readonly Promise<T>[]): Promise<PromiseSettledResult<T>[]> {
-    let running = true;
+    const state = { running: true };
     const readAll = async () => {
-      for (let i = 0; i === 0 || running; i++) await (i % 4 === 0 ? this.read() : this.readPatiently());
+      for (let i = 0; i === 0 || state.running; i++) await (i % 4 === 0 ? this.read() : this.readPatiently());
     };
-    const settled = Promise.allSettled(runs).finally(() => (running = false));
+    const settled = Promise.allSettled(runs).finally(() => (state.running = false));
     const [outcomes] = await Promise.all([settled, readAll()]);
     return outcomes;
   }
@@ -157,7 +171,7 @@ export class SalesWorld {
     const { kept } = retained(this.world, this.product.name);
     let read = 0;
     const gateway = this.gateway({
-      get: async <T>() => ({ value: kept[read]!.manifest as T, revision: 1 }),
+      get: async () => ({ value: kept[read]!.manifest as never, revision: 1 }),
     });
     for (; read < kept.length; read++) await this.readBy(gateway);
   }

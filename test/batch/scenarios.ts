@@ -10,10 +10,10 @@ export interface Scenario {
   readonly next: Generation;
 }
 
-const dates = ["2024-01-31", "2024-02-29", "2024-03-01", "2024-03-02", "2024-03-03", "2024-03-04"];
+const firstDates = ["2024-01-31", "2024-02-29", "2024-03-01", "2024-03-02", "2024-03-03", "2024-03-04"];
 // what the first edition wrote is written anew by the second one; in the third days stand beside their month
-const first = days(dates, 1);
-const second = days(dates, 2);
+const first = days(firstDates, 1);
+const second = days(firstDates, 2);
 const third = { ...second, ...days(["2024-03-02", "2024-03-06"], 3) };
 const { "2024-03-04": _, ...withoutFourth } = third;
 const history = [first, second, third].map((lake) => ({ lake }));
