@@ -85,7 +85,9 @@ export async function wander(scenario: Scenario, batch: Batch, seed: number): Pr
   for (let k = 4; k < 16; k++) {
     await sales.refresh();
     await sales.read();
-    await expectSwept(sales);
+    await expectSwept(sales).catch((error: unknown) => {
+      throw new Error(`SLUICE_SEED=${seed}, ${scenario.name}, generation ${k}: ${(error as Error).stack}`);
+    });
     sales.turnTo(changed(sales.generation, k, random));
   }
 }
