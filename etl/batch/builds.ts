@@ -7,9 +7,8 @@
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import { type Build, buildKey, type Manifest, manifestKey } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
-import type { Instant } from "../../src/model/time.ts";
+import { formatInstant, type Instant } from "../../src/model/time.ts";
 import type { Published } from "./published.ts";
-import { overtaken } from "./publish.ts";
 
 export async function openBuild(
   product: Product,
@@ -22,13 +21,18 @@ export async function openBuild(
   await control.put(buildKey(product, id), build, "any");
 }
 
-/** Rejects `CONFLICT` when the build cannot be published any more: better known before the work than after. */
-export async function checkBase(
+/** Another run has published since `published` was read: the build cannot be published any more. */
+export async function isOvertaken(
   product: Product,
   { revision }: Published,
   id: string,
   control: ControlStore,
-): Promise<void> {
+): Promise<boolean> {
   const current = await control.get<Manifest>(manifestKey(product));
-  if ((current?.revision ?? null) !== revision) throw overtaken(product, id);
+  return (current?.revision ?? null) !== revision && current?.value.edition !== id;
+}
+
+/** Sorts by time, and no two are equal: `20010628T010203456Z-1f2e3d4c`. */
+export function editionId(at: Instant, token: string): string {
+  return `${formatInstant(at).replaceAll(/[-:.]/g, "")}-${token.replaceAll(/[^A-Za-z0-9]/g, "").slice(0, 8)}`;
 }

@@ -27,7 +27,7 @@ export interface RefreshDeps {
   readonly barrierWaitMs: number;
 }
 
-/** The newest so many editions are kept, and all that are not older than so long. */
+/** The newest so many editions are kept, and all that were served within so long. */
 export interface Retention {
   readonly editions: number;
   readonly ms: number;

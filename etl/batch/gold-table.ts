@@ -37,6 +37,7 @@ const parallelAlters = 8;
 
 /** Makes the table show what `manifest` names, unless it does already; a newer manifest that came meanwhile wins. */
 export async function registerGold(product: Product, manifest: Manifest, deps: GoldTableDeps): Promise<void> {
+  const late: Late = new Map();
   for (let wanted = manifest; ; ) {
     const years = await deps.control.list<GoldYear>(goldTableKey(product, "").pk);
     const remade = await ensureTable(product, years.filter(isYear), deps);
@@ -44,13 +45,16 @@ export async function registerGold(product: Product, manifest: Manifest, deps: G
     let overtaken = false;
     for (const year of [...names].sort()) {
       const known = years.find(({ sk }) => sk === year) ?? null;
-      if (!(await registerYear(product, wanted, year, known, remade, deps))) overtaken = true;
+      if (!(await registerYear(product, wanted, year, known, remade, late, deps))) overtaken = true;
     }
     if (!overtaken) return;
     const current = await deps.control.get<Manifest>(manifestKey(product));
     if (current !== null) wanted = current.value;
   }
 }
+
+/** By year what ALTERs of this run may have registered after another run's: whatever the document says by now. */
+type Late = Map<string, GoldYear["folders"]>;
 
 const tableDocument = "table";
 const isYear = ({ sk }: { readonly sk: string }): boolean => sk !== tableDocument;
@@ -85,10 +89,11 @@ async function registerYear(
   year: string,
   known: Versioned<GoldYear> | null,
   remade: boolean,
+  late: Late,
   deps: GoldTableDeps,
 ): Promise<boolean> {
   const page = pages[lakePageName(year)] ?? null;
-  const before = known?.value ?? { page: null, folders: {}, settled: true };
+  const before = stateOf(known, late.get(year));
   if (before.settled && !remade && before.page === page) return true;
   const wanted = await foldersOf(product, year, page, deps.control);
   const registered = remade ? {} : before.settled ? before.folders : null;
@@ -99,9 +104,25 @@ async function registerYear(
   // a table made anew has put every year's document itself
   const revision = await deps.control.put(key, intent, remade ? "any" : (known?.revision ?? null));
   if (revision === null) return false;
-  await alter(product, wanted, moved, remade ? [] : gone, registered, deps);
+  late.set(year, intent.folders);
+  try {
+    await alter(product, wanted, moved, remade ? [] : gone, registered, deps);
+  } catch (error) {
+    // what another run has dropped or added meanwhile cannot be altered as it was
+    if ((await deps.control.get<GoldYear>(key))?.revision !== revision) return false;
+    throw error;
+  }
   const done: GoldYear = { page, folders: wanted, settled: true };
-  return (await deps.control.put(key, done, revision)) !== null;
+  if ((await deps.control.put(key, done, revision)) === null) return false;
+  late.delete(year);
+  return true;
+}
+
+function stateOf(known: Versioned<GoldYear> | null, late: GoldYear["folders"] | undefined): GoldYear {
+  const recorded = known?.value ?? { page: null, folders: {}, settled: true };
+  return late === undefined
+    ? recorded
+    : { page: null, folders: { ...recorded.folders, ...late }, settled: false };
 }
 
 async function foldersOf(

@@ -92,15 +92,16 @@ export async function flip(
   return (await control.put(manifestKey(product), manifest, expected)) !== null;
 }
 
-export function overtaken(product: Product, id: string): SluiceError {
+export function overtaken(product: Product, id: string, cause?: unknown): SluiceError {
   return new SluiceError(
     "CONFLICT",
     `One refresh at a time publishes. Another one (or a rollback) published "${product.name}" while edition ${id} was made, which is dropped. Refresh again.`,
+    { cause },
   );
 }
 
 /**
- * The version of the oldest edition that stays: one of the newest, or not older than the retention. It never falls, so
+ * The version of the oldest edition that stays: one of the newest, or served within the retention. It never falls, so
  * whoever publishes upon a manifest with it cannot bring back what a sweep has taken.
  */
 export async function oldestKept(
@@ -111,7 +112,8 @@ export async function oldestKept(
 ): Promise<number> {
   const written = await control.list<Edition>(editionKey(product, "").pk);
   const chain = publishedEditions([...written.map(({ value }) => value), next], next.id);
-  const kept = chain.filter((edition, i) => i < editions || edition.publishedAt >= next.publishedAt - ms);
+  // an edition is served until the next one is published, and a little longer by who has just read the manifest
+  const kept = chain.filter((_, i) => i < editions || chain[i - 1]!.publishedAt >= next.publishedAt - ms);
   return Math.max(next.manifest.keeps, Math.min(...kept.map(({ version }) => version)));
 }
 

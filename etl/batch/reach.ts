@@ -2,8 +2,8 @@
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import { type Edition, type LakePage, pageKey, type SegmentPage } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
-import { type StoredGrain, storedGrains } from "../../src/model/time.ts";
-import { forEachInParallel } from "./chunks.ts";
+import { periodRange, type StoredGrain, storedGrains } from "../../src/model/time.ts";
+import { forEachInParallel, groupedBy } from "./chunks.ts";
 
 export interface PageRef {
   readonly name: string;
@@ -11,9 +11,11 @@ export interface PageRef {
   readonly edition: string;
 }
 
-/** A page of segments that the edition itself wrote. */
-export function isOwnPage([name, writer]: readonly [string, string], edition: string): boolean {
-  return writer === edition && name.startsWith("segments/");
+/** Periods that one edition wrote and nothing kept maps to it. */
+export interface Unreached {
+  readonly grain: StoredGrain;
+  readonly writer: string;
+  readonly periods: readonly string[];
 }
 
 /** Pages by `name edition`; one that is gone is absent. */
@@ -30,7 +32,7 @@ export async function readPages<T>(
   return pages;
 }
 
-const refId = ({ name, edition }: PageRef): string => `${name} ${edition}`;
+export const refId = ({ name, edition }: PageRef): string => `${name} ${edition}`;
 
 export class Reach {
   readonly #product: Product;
@@ -39,26 +41,52 @@ export class Reach {
   /** `page name, grain, period, edition` of everything that a kept page maps. */
   readonly #periods = new Set<string>();
   readonly #folders = new Set<string>();
+  /** Editions of periods that had not ended where their coverage did. */
+  readonly #unended = new Set<string>();
 
   private constructor(product: Product, control: ControlStore) {
     this.#product = product;
     this.#control = control;
   }
 
-  static async of(product: Product, kept: readonly Edition[], control: ControlStore): Promise<Reach> {
+  /**
+   * What of `dead` editions the kept ones reach, so that pages of which a dead one has no own version are not read: most
+   * years do not change any more. `editions` has all documents that there are, by id.
+   */
+  static async of(
+    product: Product,
+    kept: readonly Edition[],
+    dead: readonly Edition[],
+    editions: ReadonlyMap<string, Edition>,
+    control: ControlStore,
+  ): Promise<Reach> {
     const reach = new Reach(product, control);
     const refs = new Map(kept.flatMap(refsOf).map((ref) => [refId(ref), ref]));
     for (const id of refs.keys()) reach.#pages.add(id);
-    await reach.#keepSegments([...refs.values()].filter(({ name }) => name.startsWith("segments/")));
-    await reach.#keepFolders([...refs.values()].filter(({ name }) => name.startsWith("lake/")));
+    const differing = new Set(dead.flatMap((edition) => reach.#namesIn(edition)));
+    const read = [...refs.values()].filter(({ name }) => differing.has(name));
+    await reach.#keepSegments(
+      read.filter(({ name }) => name.startsWith("segments/")),
+      editions,
+    );
+    await reach.#keepFolders(read.filter(({ name }) => name.startsWith("lake/")));
     return reach;
   }
 
-  /** An edition that others still read parts of keeps its view of the lake: it tells the keys of those parts. */
+  /** The edition's view of the lake tells the keys of what it wrote: it stays. */
   async keepLake(edition: Edition): Promise<void> {
     const refs = refsOf(edition).filter(({ name }) => name.startsWith("lake/"));
     for (const ref of refs) this.#pages.add(refId(ref));
     await this.#keepFolders(refs);
+  }
+
+  /**
+   * A kept manifest reads a period of the edition that goes on behind its coverage. What happened there since was written
+   * beside it, or waits for the bucket's end: only the edition's own view of the lake tells all keys of its segments. A
+   * period that had ended is written anew with every change.
+   */
+  needsView(edition: string): boolean {
+    return this.#unended.has(edition);
   }
 
   reads(ref: PageRef): boolean {
@@ -69,30 +97,35 @@ export class Reach {
     return this.#folders.has(folder);
   }
 
-  /** What an edition wrote under a page: periods that nothing kept maps to it, and the page without them (null when empty). */
-  divide(
-    ref: PageRef,
-    pages: ReadonlyMap<string, SegmentPage>,
-  ): { readonly dead: Partial<Record<StoredGrain, string[]>>; readonly alive: SegmentPage | null } {
-    const page = pages.get(refId(ref)) ?? {};
-    const dead: Partial<Record<StoredGrain, string[]>> = {};
-    const alive: Partial<Record<StoredGrain, Record<string, string>>> = {};
-    for (const grain of storedGrains)
-      for (const [period, writer] of Object.entries(page[grain] ?? {})) {
-        if (writer !== ref.edition) continue;
-        if (this.#periods.has(periodId(ref.name, grain, period, writer)))
-          (alive[grain] ??= {})[period] = writer;
-        else (dead[grain] ??= []).push(period);
-      }
-    return { dead, alive: Object.keys(alive).length === 0 ? null : alive };
+  /** What of a page's periods no kept page of that name maps. */
+  unreached(name: string, page: SegmentPage): Unreached[] {
+    return storedGrains.flatMap((grain) => {
+      const dead = Object.entries(page[grain] ?? {}).filter(
+        ([period, writer]) => !this.#periods.has(periodId(name, grain, period, writer)),
+      );
+      return [...groupedBy(dead, ([, writer]) => writer)].map(([writer, entries]) => ({
+        grain,
+        writer,
+        periods: entries.map(([period]) => period),
+      }));
+    });
   }
 
-  async #keepSegments(refs: readonly PageRef[]): Promise<void> {
+  /** The pages that the edition wrote, or that it read and nothing kept does. */
+  #namesIn(edition: Edition): string[] {
+    const own = refsOf(edition).filter((ref) => ref.edition === edition.id || !this.reads(ref));
+    return own.map(({ name }) => name);
+  }
+
+  async #keepSegments(refs: readonly PageRef[], editions: ReadonlyMap<string, Edition>): Promise<void> {
     const pages = await readPages<SegmentPage>(this.#product, refs, this.#control);
     for (const ref of refs)
       for (const grain of storedGrains)
-        for (const [period, writer] of Object.entries(pages.get(refId(ref))?.[grain] ?? {}))
+        for (const [period, writer] of Object.entries(pages.get(refId(ref))?.[grain] ?? {})) {
           this.#periods.add(periodId(ref.name, grain, period, writer));
+          const until = editions.get(writer)?.coveredUntil;
+          if (until !== undefined && periodRange(period).to > until) this.#unended.add(writer);
+        }
   }
 
   async #keepFolders(refs: readonly PageRef[]): Promise<void> {
@@ -102,7 +135,7 @@ export class Reach {
   }
 }
 
-function refsOf({ manifest }: Edition): PageRef[] {
+export function refsOf({ manifest }: Edition): PageRef[] {
   return Object.entries(manifest.pages).map(([name, edition]) => ({ name, edition }));
 }
 

@@ -20,10 +20,10 @@ import {
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import { formatInstant, type Instant } from "../../src/model/time.ts";
+import { editionId } from "./builds.ts";
 import type { RefreshDeps } from "./deps.ts";
 import { registerGold } from "./gold-table.ts";
 import { flip } from "./publish.ts";
-import { editionId } from "./run.ts";
 import { keptEditions } from "./sweep.ts";
 
 export type RollbackDeps = Pick<RefreshDeps, "control" | "clock" | "token" | "lake" | "warehouse">;

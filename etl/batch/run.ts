@@ -6,10 +6,10 @@
  */
 import { type Edition, editionKey, type Hold, type Manifest } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
-import { floorTo, formatInstant, type Instant } from "../../src/model/time.ts";
+import { floorTo, type Instant } from "../../src/model/time.ts";
 import { finestGrain } from "../../src/model/gold.ts";
 import { audit } from "./audit.ts";
-import { checkBase, openBuild } from "./builds.ts";
+import { editionId, isOvertaken, openBuild } from "./builds.ts";
 import { type Changes, findChanges } from "./changed.ts";
 import { compact } from "./compact.ts";
 import { coveredByLake, passBarriers } from "./coverage.ts";
@@ -19,7 +19,7 @@ import { load } from "./load.ts";
 import { planLoad } from "./load-plan.ts";
 import { countedWith, refreshLookups } from "./lookups.ts";
 import { lakeFolder, listPartitions, type PartitionFiles } from "./partitions.ts";
-import { prepare, publish } from "./publish.ts";
+import { overtaken, prepare, publish } from "./publish.ts";
 import { checkRange, type Published, readPublished } from "./published.ts";
 import { sweep } from "./sweep.ts";
 import { unload } from "./unload.ts";
@@ -61,38 +61,74 @@ export async function refresh(
   // also where the product is held, and before the barriers: the micro-batches of the source may wait for them
   const lookups = await refreshLookups(product.source, deps, options);
   if (published.manifest?.hold) {
-    await registerGold(product, published.manifest, deps);
+    await settle(product, published.manifest, deps);
     return nothingDone(product, published.manifest, startedAt, deps);
   }
   const { until, present } = await coverage(product, published, deps, options);
   const changes = findChanges(published, countedWith(product, lookups, present), until, options.range);
   reportChanges(changes, deps);
   if (isUpToDate(published, changes, until)) {
-    await registerGold(product, published.manifest!, deps);
-    await sweep(product, deps);
+    await settle(product, published.manifest!, deps);
     return nothingDone(product, published.manifest!, startedAt, deps);
   }
+  const building = { startedAt, until, changes, lookedUp: lookups.bytesScanned };
+  const edition = await build(product, published, building, deps, options);
+  await settle(product, edition.manifest, deps);
+  return resultOf(edition, changes);
+}
 
-  const id = editionId(startedAt, deps.token());
-  await openBuild(product, published, id, startedAt, control);
+/** What follows a publication, also of a run that died behind it. */
+async function settle(product: Product, manifest: Manifest, deps: RefreshDeps): Promise<void> {
+  await registerGold(product, manifest, deps);
+  await sweep(product, deps);
+}
+
+interface Building {
+  readonly startedAt: Instant;
+  readonly until: Instant;
+  readonly changes: Changes;
+  /** Bytes scanned for lookups. */
+  readonly lookedUp: number;
+}
+
+/** Makes and publishes an edition. Rejects `CONFLICT` also where it failed of what a faster run has changed or swept. */
+async function build(
+  product: Product,
+  published: Published,
+  building: Building,
+  deps: RefreshDeps,
+  options: RefreshOptions,
+): Promise<Edition> {
+  const id = editionId(building.startedAt, deps.token());
+  await openBuild(product, published, id, building.startedAt, deps.control);
+  try {
+    return await writeAuditPublish(product, published, id, building, deps, options);
+  } catch (error) {
+    const late = await isOvertaken(product, published, id, deps.control).catch(() => false);
+    throw late ? overtaken(product, id, error) : error;
+  }
+}
+
+async function writeAuditPublish(
+  product: Product,
+  published: Published,
+  id: string,
+  { startedAt, until, changes, lookedUp }: Building,
+  deps: RefreshDeps,
+  options: RefreshOptions,
+): Promise<Edition> {
   const compacted = await compact(product.source, id, changes, deps, options);
   const unloaded = await unload(product, id, changes, until, deps, options);
   const audited = await audit(product, published, changes, unloaded, until, deps, options);
   const plan = planLoad(product, published, changes, until);
-  const bytesScanned = lookups.bytesScanned + compacted + unloaded.bytesScanned + audited.bytesScanned;
-  await checkBase(product, published, id, control);
+  const bytesScanned = lookedUp + compacted + unloaded.bytesScanned + audited.bytesScanned;
+  // better known before the load than after
+  if (await isOvertaken(product, published, id, deps.control)) throw overtaken(product, id);
   const { lake } = audited;
-  const prepared = await prepare(
-    product,
-    published,
-    { id, startedAt, until, lake, changes, plan, bytesScanned },
-    deps,
-  );
+  const publication = { id, startedAt, until, lake, changes, plan, bytesScanned };
+  const prepared = await prepare(product, published, publication, deps);
   const items = await load(product, id, plan, lake, deps);
-  const edition = await publish(product, published, prepared, items, deps);
-  await registerGold(product, edition.manifest, deps);
-  await sweep(product, deps);
-  return resultOf(edition, changes);
+  return publish(product, published, prepared, items, deps);
 }
 
 function resultOf(edition: Edition, { changed, vanished }: Changes): RefreshResult {
@@ -163,9 +199,4 @@ async function nothingDone(
     vanished: [],
     coveredUntil: covered.until,
   };
-}
-
-/** Sorts by time, and no two are equal: `20010628T010203456Z-1f2e3d4c`. */
-export function editionId(at: Instant, token: string): string {
-  return `${formatInstant(at).replaceAll(/[-:.]/g, "")}-${token.replaceAll(/[^A-Za-z0-9]/g, "").slice(0, 8)}`;
 }

@@ -75,6 +75,8 @@ export interface Edition {
   readonly previous: string | null;
   /** The edition that a rollback published again; null for a refresh. */
   readonly restores: string | null;
+  /** It was not published, and its segments are removed: its run may go on writing some for a while. */
+  readonly swept?: true;
 }
 
 /**

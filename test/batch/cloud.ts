@@ -27,6 +27,8 @@ const credentials = { accessKeyId: "local", secretAccessKey: "local" };
 
 export interface Cloud {
   readonly deps: RefreshDeps;
+  /** Where other processes find it. */
+  readonly endpoints: Readonly<Record<"dynamo" | "s3" | "athena", string>>;
   /** Every statement that the warehouse was asked to run. */
   readonly statements: string[];
   readonly progress: Progress[];
@@ -84,6 +86,7 @@ export async function startCloud(): Promise<Cloud> {
       barrierWaitMs: 5_000,
       retention: { editions: 10, ms: 0 },
     },
+    endpoints: { dynamo: dynamo.endpoint, s3: s3.endpoint, athena: athena.endpoint },
     statements,
     progress,
     duck,

@@ -48,8 +48,7 @@ async function expectServed(until: string): Promise<void> {
   const expected = await expectedBuckets(cloud.duck, [orders], until);
   const stored = await storedBuckets(cloud);
   expect([...stored.keys()].sort()).toEqual([...expected.keys()].sort());
-  const counts = (numbers: typeof stored) => [...numbers].map(([id, [count]]) => [id, count] as const).sort();
-  expect(counts(stored)).toEqual(counts(expected));
+  for (const [id, [count]] of expected) expect([id, stored.get(id)?.[0]]).toEqual([id, count]);
 }
 
 test("a first refresh scans the columns of the product and no others, and stores an open month as far as it has come", async () => {
