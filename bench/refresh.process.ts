@@ -4,7 +4,7 @@
  */
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { BatchWriteItemCommand } from "@aws-sdk/client-dynamodb";
+import { BatchWriteItemCommand, DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { tables } from "../cloud/resources.ts";
 import { backends } from "../bin/backends.ts";
 import { closeClients, localClients, provision } from "../bin/clients.ts";
@@ -41,6 +41,11 @@ const clients = localClients(endpoints);
 await provision(clients, [product]);
 const stores = backends(clients);
 const writer = localClients({ ...endpoints, dynamodb: stubEndpoint });
+const bare = new DynamoDBClient({
+  endpoint: stubEndpoint,
+  region: "us-east-1",
+  credentials: { accessKeyId: "local", secretAccessKey: "local" },
+});
 const cpu = { transform: 0, load: 0 };
 const bareCalls = 8; // as many at once as a refresh begins with
 const perCall = 25;
@@ -111,9 +116,7 @@ async function writeBare(
   const call = async (): Promise<void> => {
     while (next < items.length) {
       const some = items.slice(next, (next += perCall));
-      await writer.dynamodb.send(
-        new BatchWriteItemCommand({ RequestItems: { [tables.insights]: some.map(put) } }),
-      );
+      await bare.send(new BatchWriteItemCommand({ RequestItems: { [tables.insights]: some.map(put) } }));
     }
   };
   await Promise.all(Array.from({ length: bareCalls }, call));
@@ -152,7 +155,9 @@ const seconds = (since: number): number => (performance.now() - since) / 1_000;
 
 const measured = mode === "floor" ? await floor() : await whole();
 process.send?.(measured);
+await stores.gold.close();
 closeClients(clients);
 closeClients(writer);
+bare.destroy();
 await Promise.all([stop(cloud), stop(stub)]);
 process.disconnect?.();

@@ -21,7 +21,7 @@ interface Figures {
 }
 
 const sizes: readonly Size[] = [
-  { copies: 1, rounds: 3 },
+  { copies: 1, rounds: 5 },
   ...(process.argv.includes("--small") ? [] : [{ copies: 10, rounds: 1 }]),
 ];
 

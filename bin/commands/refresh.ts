@@ -29,13 +29,14 @@ export async function runRefresh(
   const options = { full: flags.full ?? false, ...(range && { range }) };
   const products = chosenProducts(await loadProducts(environment.products), names);
   const clients = connect(environment);
+  const stores = backends(clients);
   try {
-    const stores = backends(clients);
     if (flags.dryRun)
       for (const product of products) console.log(foretold(product, await dryRun(product, stores, options)));
     else await refreshAll(products, stores, options, environment.retention);
   } finally {
     closeClients(clients);
+    await stores.gold.close();
   }
 }
 

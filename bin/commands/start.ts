@@ -38,6 +38,7 @@ export async function runStart(environment: Environment): Promise<void> {
     const clients = localClients(cloud.endpoints);
     closing.push(async () => closeClients(clients));
     const stores = backends(clients);
+    closing.push(() => stores.gold.close());
     await provision(clients, products);
 
     const broadcast = processBroadcast();

@@ -13,7 +13,7 @@ export interface RefreshDeps {
   readonly lake: Lake;
   readonly control: ControlStore;
   readonly insights: InsightStore;
-  readonly gold: GoldReader;
+  readonly gold: Pick<GoldReader, "open">;
   /** The stream of the product's source: needed where the source declares one. */
   readonly stream?: EventStream;
   readonly clock: () => Instant;

@@ -13,9 +13,10 @@ import type { Component } from "../model/expression.ts";
 import { componentType, spansPartitions } from "../model/gold.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import { periodRange, type StoredGrain } from "../model/time.ts";
-import type { Value } from "../model/values.ts";
 import { keyColumns, keyReader, ordinals, periodName, periodUnit } from "./gold-rows.duckdb.ts";
-import { type Reader, SegmentText } from "./segment-text.ts";
+import { boardDimensions } from "../model/leaderboard.ts";
+import type { RankedSegment } from "./leaderboards.ts";
+import { type Reader, SegmentText, type Shown } from "./segment-text.ts";
 
 /** What is assembled: one rollup and grain over periods of one kind. */
 export interface Assembly {
@@ -25,22 +26,13 @@ export interface Assembly {
   readonly periods: readonly string[];
 }
 
-/** A segment, and the bits of its buckets. */
-export interface PackedSegment {
-  readonly key: readonly Value[];
-  readonly period: string;
-  readonly packed: string;
-  readonly buckets: number;
-}
-
-/** In chunks, ordered by `orderBy` (columns of the key or `period`) where it names any. */
+/** In chunks; where the rollup has leaderboards, those of one `within` and period one after another. */
 export async function* packedSegments(
   connection: DuckDBConnection,
   assembly: Assembly,
-  orderBy: readonly string[],
-): AsyncIterable<readonly PackedSegment[]> {
+): AsyncIterable<readonly RankedSegment[]> {
   const pack = packer(assembly);
-  const result = await connection.stream(gatheredSql(assembly, orderBy));
+  const result = await connection.stream(gatheredSql(assembly));
   for (;;) {
     const chunk = await result.fetchChunk();
     if (chunk === null || chunk.rowCount === 0) return;
@@ -49,19 +41,20 @@ export async function* packedSegments(
 }
 
 /** One row per key and period: the key's values, the period's start in epoch ms, the list of buckets. */
-function gatheredSql(assembly: Assembly, orderBy: readonly string[]): string {
+function gatheredSql(assembly: Assembly): string {
   const { product, rollup, grain, periods } = assembly;
   const keys = keyColumns(product, rollup);
   const values = product.components.map((component, i) => `v${i} := ${doubleSql(component, `v${i}`)}`);
-  const order = orderBy.length === 0 ? "" : `\nORDER BY ${orderBy.join(", ")}`;
+  const within = rollup.top && boardDimensions(rollup.dimensions, rollup.top).within;
+  const order = within && [...within.map((position) => keys[position]!), "period"];
   return `SELECT ${[...keys, `epoch_ms(date_trunc('${periodUnit(periods)}', slot)) AS period`].join(", ")},
   list(struct_pack(i := CAST(${indexSql(grain)} AS UTINYINT), ${values.join(", ")}))
 FROM (${slotsSql(assembly)})
-GROUP BY ${ordinals(keys.length + 1)}${order}`;
+GROUP BY ${ordinals(keys.length + 1)}${order === null ? "" : `\nORDER BY ${order.join(", ")}`}`;
 }
 
 /** One row per key and bucket of the grain: the key's columns, `slot` and the components, merged. */
-export function slotsSql({ product, rollup, grain, periods }: Assembly): string {
+function slotsSql({ product, rollup, grain, periods }: Assembly): string {
   const keys = keyColumns(product, rollup);
   const rows = `FROM gold_rows WHERE r = ${product.rollups.indexOf(rollup)} AND ${withinSql(periods)}`;
   const components = product.components.map((_, i) => `v${i}`);
@@ -92,7 +85,7 @@ function withinSql(periods: readonly string[]): string {
 }
 
 /** As `bucketIndex` of the model. */
-export function indexSql(grain: StoredGrain): string {
+function indexSql(grain: StoredGrain): string {
   const index = { HOUR: "hour(slot)", DAY: "day(slot) - 1", MONTH: "month(slot) - 1" } as const;
   return index[grain];
 }
@@ -107,25 +100,24 @@ function doubleSql({ merge }: Component, value: string): string {
   return merge === "add" ? double : `coalesce(${double}, CAST('NaN' AS DOUBLE))`;
 }
 
-function packer(assembly: Assembly): (chunk: DuckDBDataChunk) => PackedSegment[] {
+function packer(assembly: Assembly): (chunk: DuckDBDataChunk) => RankedSegment[] {
   const { product, rollup, periods } = assembly;
   const width = rollup.dimensions.length;
   const readKey = keyReader(product, rollup);
   const nameOf = remembering((start: number) => periodName(start, periods));
   const text = new SegmentText();
+  const shown: Shown = (column, value) => numberText(assembly, product.components[column - 1]!, value);
   return (chunk) => {
     const keys = Array.from({ length: width }, (_, i) => chunk.getColumnVector(i));
     const starts = chunk.getColumnVector(width);
     const lists = chunk.getColumnVector(width + 1) as DuckDBListVector;
     const entries = lists.childVector as DuckDBStructVector;
-    const indexes = reader(entries, 0);
-    const components = product.components.map((component, i) =>
-      checked(assembly, component, reader(entries, i + 1)),
-    );
-    return Array.from({ length: chunk.rowCount }, (_, row): PackedSegment => {
+    const columns = Array.from({ length: product.components.length + 1 }, (_, i) => reader(entries, i));
+    const indexes = columns[0]!;
+    return Array.from({ length: chunk.rowCount }, (_, row): RankedSegment => {
       const key = readKey(keys.map((vector) => vector.getItem(row)));
       const order = inOrder(assembly, indexes, lists.getEntryOffset(row), lists.getEntryLength(row));
-      const packed = text.of([indexes, ...components], order);
+      const packed = text.of(columns, order, shown);
       return { key, period: nameOf(Number(starts.getItem(row))), packed, buckets: bitsOf(indexes, order) };
     });
   };
@@ -165,17 +157,13 @@ function bitsOf(indexes: Reader, order: readonly number[]): number {
   return order.reduce((bits, position) => bits | (1 << indexes(position)), 0);
 }
 
-/** Refuses what a JSON number cannot carry. */
-function checked({ product, rollup }: Assembly, component: Component, read: Reader): Reader {
+/** As JSON.stringify writes it. Refuses what a JSON number cannot carry. */
+function numberText({ product, rollup }: Assembly, component: Component, value: number): string {
+  if (component.merge !== "add" && Number.isNaN(value)) return "null";
   const isInt = componentType(product.source, component) === "int";
-  const isNullable = component.merge !== "add";
-  return (position) => {
-    const value = read(position);
-    if (isInt ? Math.abs(value) <= Number.MAX_SAFE_INTEGER : Number.isFinite(value)) return value;
-    if (isNullable && Number.isNaN(value)) return value;
-    throw new SluiceError(
-      "REFRESH",
-      `Segments of rollup "${rollup.name}" of "${product.name}" hold finite numbers, and integers up to 2^53. ${component.id} is ${value}, which is ${isInt ? "beyond 2^53" : "not finite"}. Clean the lake, or declare the column as a Float.`,
-    );
-  };
+  if (isInt ? Math.abs(value) <= Number.MAX_SAFE_INTEGER : Number.isFinite(value)) return String(value);
+  throw new SluiceError(
+    "REFRESH",
+    `Segments of rollup "${rollup.name}" of "${product.name}" hold finite numbers, and integers up to 2^53. ${component.id} is ${value}, which is ${isInt ? "beyond 2^53" : "not finite"}. Clean the lake, or declare the column as a Float.`,
+  );
 }

@@ -3,7 +3,6 @@
  *
  * Delivery guarantee: reads only; gold objects are immutable, so opening the same ones again assembles the same segments.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { SluiceError } from "../model/errors.ts";
@@ -12,8 +11,8 @@ import type { DimensionKey } from "../model/layout.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import { periodRange } from "../model/time.ts";
 import { inParallel } from "./batches.ts";
+import { GoldCopies } from "./gold-copies.ts";
 import { checkColumns, readTotals } from "./gold-audit.duckdb.ts";
-import { Leaderboards } from "./gold-leaderboards.duckdb.ts";
 import {
   dimensionValue,
   keySql,
@@ -27,42 +26,44 @@ import { type Assembly, packedSegments } from "./gold-segments.duckdb.ts";
 import { violations } from "./gold-violations.duckdb.ts";
 import type { Assembled, Gold, GoldReader } from "./gold.ts";
 import type { Lake } from "./lake.ts";
+import { Leaderboards } from "./leaderboards.ts";
 
 export interface DuckDbGoldOptions {
   readonly lake: Lake;
-  /** For copies of gold objects and what does not fit in memory; emptied by `close`. */
+  /** For copies of gold objects and what does not fit in memory. */
   readonly tempFolder: string;
+  /** Of copies that are kept for the next one who opens them; 1 GiB by default. */
+  readonly maxCopyBytes?: number;
   /** DuckDB's memory_limit, for example "1GB". */
   readonly memory?: string;
   /** One by default: it keeps ahead of what is written, and two take more CPU for the same rows. */
   readonly threads?: number;
 }
 
-const parallelDownloads = 16;
+const parallelListings = 16;
 
 export function duckdbGoldReader(options: DuckDbGoldOptions): GoldReader {
-  return { open: (product, folders) => openGold(options, product, folders) };
+  const { lake, tempFolder, maxCopyBytes: maxBytes = 1024 ** 3 } = options;
+  const copies = new GoldCopies({ lake, tempFolder, maxBytes });
+  return {
+    open: (product, folders) => openGold(options, copies, product, folders),
+    close: () => copies.clear(),
+  };
 }
 
 async function openGold(
-  { lake, tempFolder, memory = "512MB", threads = 1 }: DuckDbGoldOptions,
+  { lake, memory = "512MB", threads = 1 }: DuckDbGoldOptions,
+  copies: GoldCopies,
   product: Product,
   folders: readonly string[],
 ): Promise<Gold> {
   const objects = await objectsBelow(lake, folders);
-  const folder = await mkdtemp(path.join(tempFolder, "sluice-gold-"));
-  const files = objects.map((object, i) => ({ object, file: path.join(folder, `${i}.parquet`) }));
-  const download = inParallel(files, parallelDownloads, async ({ object, file }) =>
-    writeFile(file, await lake.read(object)),
-  );
-  await download.catch(async (error: unknown) => {
-    await rm(folder, { recursive: true });
-    throw error;
-  });
+  const taken = await copies.take(objects);
+  const files = objects.map((object, i) => ({ object, file: taken[i]! }));
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: memory,
     threads: String(threads),
-    temp_directory: folder,
+    temp_directory: path.join(await copies.folder(), "spilled"),
   });
   const connection = await instance.connect();
   await connection.run("SET GLOBAL TimeZone = 'UTC'");
@@ -85,7 +86,7 @@ async function openGold(
     close: async () => {
       connection.closeSync();
       instance.closeSync();
-      await rm(folder, { recursive: true, force: true });
+      await copies.release(objects);
     },
   };
 }
@@ -99,7 +100,7 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
 async function objectsBelow(lake: Lake, folders: readonly string[]): Promise<string[]> {
   const wanted = new Set(folders);
   const objects: string[] = [];
-  await inParallel(new Set(folders.map(parentOf)), parallelDownloads, async (parent) => {
+  await inParallel(new Set(folders.map(parentOf)), parallelListings, async (parent) => {
     for await (const { key } of lake.list(parent)) if (wanted.has(folderOf(key))) objects.push(key);
   });
   return objects.sort();
@@ -115,23 +116,22 @@ function rowsOf(files: readonly string[]): string {
 
 async function* none(): AsyncIterable<never> {}
 
-/** Segments first; a board follows when its last segment has come by, or at the end. */
+/** A board follows when its last segment has come by, the last ones at the end. */
 async function* assemble(
   instance: DuckDBInstance,
   rows: () => Promise<unknown>,
   assembly: Assembly,
 ): AsyncIterable<Assembled> {
   const connection = await instance.connect();
-  const { top } = assembly.rollup;
-  const boards = top === null ? null : new Leaderboards(assembly, top);
+  const { product, rollup } = assembly;
+  const boards = rollup.top === null ? null : new Leaderboards(product, rollup, rollup.top);
   try {
     await rows();
-    for await (const segments of packedSegments(connection, assembly, boards?.orderBy ?? []))
+    for await (const segments of packedSegments(connection, assembly))
       yield { segments, leaderboards: boards?.add(segments) ?? [] };
-    if (boards === null) return;
-    for await (const leaderboards of boards.rest(connection)) yield { segments: [], leaderboards };
+    if (boards !== null) yield { segments: [], leaderboards: boards.finish() };
   } catch (error) {
-    throw refused(assembly.product, assembly.rollup, error);
+    throw refused(product, rollup, error);
   } finally {
     connection.closeSync();
   }

@@ -66,6 +66,8 @@ export interface BrokenBucket {
 export interface GoldReader {
   /** Opens the gold below folders of the lake (each ends with "/") for assembling; `close` frees what it took. */
   open(product: Product, folders: readonly string[]): Promise<Gold>;
+  /** Removes what it keeps on the disk between openings. */
+  close(): Promise<void>;
 }
 
 export interface Gold {

@@ -10,38 +10,39 @@ const [zero, comma, open, close] = [0x30, 0x2c, 0x5b, 0x5d];
 /** The value of a column at a position. */
 export type Reader = (position: number) => number;
 
+/** The text of a value of a column, or an error of the caller's. */
+export type Shown = (column: number, value: number) => string;
+
 export class SegmentText {
   #bytes = Buffer.allocUnsafe(initialBytes);
   #length = 0;
 
-  /** `[[1,2],[12,7],[3,null]]`: each list holds the values at `order`. NaN stands for null. */
-  of(columns: readonly Reader[], order: readonly number[]): string {
+  /**
+   * `[[1,2],[12,7],[3,null]]`: each list holds the values at `order`. `shown` is asked for the text of whatever is no
+   * integer of 32 bits.
+   */
+  of(columns: readonly Reader[], order: readonly number[], shown: Shown): string {
     this.#length = 0;
     const needed = columns.length * (order.length * (mostDigits + 1) + 3) + 2;
     if (needed > this.#bytes.length) this.#bytes = Buffer.allocUnsafe(needed * 2);
     this.#push(open);
-    columns.forEach((column, i) => {
+    for (let i = 0; i < columns.length; i++) {
       if (i > 0) this.#push(comma);
-      this.#list(column, order);
-    });
+      this.#list(columns[i]!, order, (value) => shown(i, value));
+    }
     this.#push(close);
     return this.#bytes.toString("latin1", 0, this.#length);
   }
 
-  #list(column: Reader, order: readonly number[]): void {
+  #list(column: Reader, order: readonly number[], shown: (value: number) => string): void {
     this.#push(open);
     for (let i = 0; i < order.length; i++) {
       if (i > 0) this.#push(comma);
-      this.#number(column(order[i]!));
+      const value = column(order[i]!);
+      if ((value | 0) === value) this.#integer(value | 0);
+      else this.#length += this.#bytes.write(shown(value), this.#length, "latin1");
     }
     this.#push(close);
-  }
-
-  /** As JSON.stringify writes it; -0 as 0. */
-  #number(value: number): void {
-    // 32 bits: digits by hand; anything else is rare
-    if ((value | 0) === value) this.#integer(value | 0);
-    else this.#text(Number.isNaN(value) ? "null" : String(value));
   }
 
   #integer(value: number): void {
@@ -57,10 +58,6 @@ export class SegmentText {
       value = rest;
     }
     this.#length += digits;
-  }
-
-  #text(text: string): void {
-    this.#length += this.#bytes.write(text, this.#length, "latin1");
   }
 
   #push(byte: number): void {

@@ -1,5 +1,5 @@
 /** Assembling, against what is written by hand: gold files are made here, not by the refresh. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -8,7 +8,7 @@ import { GraphQLDateTime } from "graphql-scalars";
 import { Float, Int } from "type-graphql";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { duckdbGoldReader } from "../../src/backends/gold.duckdb.ts";
-import type { AssembledSegment } from "../../src/backends/gold.ts";
+import type { AssembledSegment, GoldReader } from "../../src/backends/gold.ts";
 import type { Lake } from "../../src/backends/lake.ts";
 import { columns } from "../../src/model/columns.ts";
 import { packBuckets, unpackBuckets } from "../../src/model/layout.ts";
@@ -54,21 +54,28 @@ let folder: string;
 const written = new Set<string>();
 let instance: DuckDBInstance;
 let duck: DuckDBConnection;
-const reader = () =>
+const reader = (onRead: (key: string) => void = () => {}, maxCopyBytes = 1e6) =>
   duckdbGoldReader({
     lake: {
-      read: async (key) => readFileSync(path.join(folder, key)),
+      read: async (key) => {
+        onRead(key);
+        return readFileSync(path.join(folder, key));
+      },
       list: async function* (prefix) {
         for (const key of written) if (key.startsWith(prefix)) yield { key, size: 0, etag: "" };
       },
     } satisfies Partial<Lake> as unknown as Lake,
     tempFolder: folder,
+    maxCopyBytes,
   });
+
+let shared: GoldReader;
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "sluice-gold-"));
   instance = await DuckDBInstance.create(":memory:");
   duck = await instance.connect();
+  shared = reader();
 });
 afterAll(async () => {
   duck.closeSync();
@@ -95,7 +102,7 @@ async function assemble(
   grain: StoredGrain,
   periods: readonly string[],
 ): Promise<AssembledSegment[]> {
-  const gold = await reader().open(product, objects);
+  const gold = await shared.open(product, objects);
   try {
     const segments: AssembledSegment[] = [];
     for await (const some of gold.assemble(by, grain, periods))
@@ -174,7 +181,7 @@ test("totals tell per object and rollup what is in it, exactly, and when", async
     hour("2001-01-01 22:00:00", "3, 9007199254740993, -2, NULL"),
     `'_source', NULL, ${none}, 5, 18014398509481986, -1.5, -2`,
   ]);
-  const gold = await reader().open(product, [below]);
+  const gold = await shared.open(product, [below]);
   const object = `${below}part`;
   const totals = await gold.totals();
   await gold.close();
@@ -205,12 +212,12 @@ test.each([
   ["has no column", "* EXCLUDE sum_heat", `has no column "sum_heat"`],
   ["has a column of text", "* REPLACE ('much' AS sum_grams)", `has "sum_grams" as VARCHAR, not as int`],
 ])("gold that %s is refused by name", async (_, selected, problem) => {
-  const below = await writeGold("f", [
+  const below = await writeGold(`f${selected.length}`, [
     hour("2001-01-01 00:00:00", "1::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
   ]);
   const file = path.join(folder, below, "part");
   await duck.run(`COPY (SELECT ${selected} FROM read_parquet('${file}')) TO '${file}' (FORMAT parquet)`);
-  const gold = await reader().open(product, [below]);
+  const gold = await shared.open(product, [below]);
   await expect(gold.totals()).rejects.toMatchObject({
     code: "REFRESH",
     message: expect.stringContaining(`"SampleActivity" ${problem}`) as string,
@@ -220,4 +227,43 @@ test.each([
 
 test("nothing to open assembles nothing", async () => {
   expect(await assemble([], total, "DAY", ["2001-01"])).toEqual([]);
+});
+
+test("a copy is kept for whoever opens the object again, and all of them go when the reader is closed", async () => {
+  const below = await writeGold("copied", [
+    hour("2001-01-01 00:00:00", "7::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE"),
+  ]);
+  const folders = async () => (await readdir(folder)).filter((name) => name.startsWith("sluice-gold-"));
+  const others = await folders();
+  const reads: string[] = [];
+  const copying = reader((key) => reads.push(key));
+  for (let time = 0; time < 2; time++) {
+    const gold = await copying.open(product, [below]);
+    expect((await gold.totals())[0]).toMatchObject({ values: [7n, 0n, 0, 0] });
+    await gold.close();
+  }
+  expect(reads).toEqual([`${below}part`]);
+  expect(await folders()).toHaveLength(others.length + 1);
+  await copying.close();
+  expect(await folders()).toEqual(others);
+});
+
+test("copies that nobody uses go when there are too many, and one that cannot be read is asked for again", async () => {
+  const folders = await Promise.all(
+    ["one", "two"].map((name) =>
+      writeGold(name, [hour("2001-01-01 00:00:00", "1::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE")]),
+    ),
+  );
+  let failures = 1;
+  const reads: string[] = [];
+  const small = reader((key) => {
+    if (failures-- > 0) throw new Error("no route");
+    reads.push(key);
+  }, 1);
+  await expect(small.open(product, folders)).rejects.toThrow("no route");
+  reads.length = 0;
+  for (let time = 0; time < 2; time++) await (await small.open(product, folders)).close();
+  // the one that was read before the other failed is gone too
+  expect(reads.sort()).toEqual(folders.flatMap((below) => [`${below}part`, `${below}part`]).sort());
+  await small.close();
 });

@@ -129,7 +129,7 @@ function stateOf({ components }: Product, [, , events, amount]: Sale): State {
 }
 
 /** Gold is read when it is opened: what is swept afterwards does not matter to whoever has it open. */
-export function jsonGold(lake: Lake): GoldReader {
+export function jsonGold(lake: Lake): Pick<GoldReader, "open"> {
   return {
     open: async (product, folders) => {
       const objects = new Map<string, GoldRow[]>();

@@ -67,6 +67,7 @@ export async function startDemo(folder: string, product: object): Promise<Demo> 
       await gateway.close();
       await live;
       closeClients(clients);
+      await stores.gold.close();
       await cloud.close();
     },
   };

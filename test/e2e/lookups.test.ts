@@ -107,6 +107,7 @@ beforeAll(async () => {
   closing.push(() => closeClients(clients));
   await provision(clients, [product]);
   const real = backends(clients);
+  closing.push(() => real.gold.close());
   const stream = arriving(real.streamOf(product.source)!);
   stores = { ...real, streamOf: () => stream };
   const log = pino({ level: "warn" }, { write: (line: string) => void logged.push(line) });

@@ -73,6 +73,7 @@ export async function startWorld(): Promise<World> {
       await gateway.close();
       await live;
       closeClients(clients);
+      await stores.gold.close();
       await cloud.close();
       truth.close();
     },
