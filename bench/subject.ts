@@ -60,7 +60,7 @@ function shiftedSql(data: string, { source }: Product, days: number, copy: numbe
   const format = { DAY: "%Y-%m-%d", MONTH: "%Y-%m", YEAR: "%Y" }[source.partition.grain];
   const files = join(lakeFolder(data), source.database, source.table, "*", "data_*.parquet");
   return `COPY (
-    SELECT * REPLACE (${time} + to_days(${days}) AS ${time}), strftime(${time} + to_days(${days}), '${format}') AS ${partition}
+    SELECT * REPLACE (CAST(${time} + to_days(${days}) AS TIMESTAMP_MS) AS ${time}), strftime(${time} + to_days(${days}), '${format}') AS ${partition}
     FROM read_parquet(${stringLiteral(files)}, hive_partitioning = false)
   ) TO ${stringLiteral(dirname(dirname(files)))} (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (${partition}), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'copy_${copy}_{i}')`;
 }

@@ -17,7 +17,7 @@ const duckTypes = {
   float: "DOUBLE",
   string: "VARCHAR",
   boolean: "BOOLEAN",
-  datetime: "TIMESTAMP",
+  datetime: "TIMESTAMP_MS",
 } as const;
 
 /**

@@ -4,7 +4,7 @@
  *
  * Memory holds one board at a time: at most `n` segments, or twice `n` keys per bucket and measure.
  */
-import { readMeasure, stateReader } from "../model/fold.ts";
+import { measureReader, type State } from "../model/fold.ts";
 import { boardDimensions, packLeaderboard } from "../model/leaderboard.ts";
 import { type DimensionKey, unpackBuckets } from "../model/layout.ts";
 import type { Product, Rollup, Top } from "../model/product.ts";
@@ -20,13 +20,14 @@ export interface RankedSegment extends AssembledSegment {
 const mostBytes = 350_000;
 
 export class Leaderboards {
-  readonly #product: Product;
+  readonly #measures: readonly Measured[];
   readonly #top: Top;
   readonly #places: ReturnType<typeof boardDimensions>;
   #board: Board | null = null;
 
   constructor(product: Product, rollup: Rollup, top: Top) {
-    this.#product = product;
+    const stored = product.measures.filter(({ precomputed }) => precomputed);
+    this.#measures = stored.map(({ expression }) => measureReader(product, expression));
     this.#top = top;
     this.#places = boardDimensions(rollup.dimensions, top);
   }
@@ -38,7 +39,7 @@ export class Leaderboards {
       const within = this.#places.within.map((position) => segment.key[position]!);
       if (!this.#board?.isOf(within, segment.period)) {
         done.push(...this.finish());
-        this.#board = new Board(this.#product, this.#top, within, segment.period);
+        this.#board = new Board(this.#measures, this.#top, within, segment.period);
       }
       this.#board.add(segment);
     }
@@ -63,7 +64,7 @@ interface Candidate {
 }
 
 class Board {
-  readonly #product: Product;
+  readonly #measures: readonly Measured[];
   readonly #top: Top;
   #segments: RankedSegment[] = [];
   #rankings: Rankings | null = null;
@@ -71,12 +72,12 @@ class Board {
   readonly #counts: number[] = [];
 
   constructor(
-    product: Product,
+    measures: readonly Measured[],
     top: Top,
     readonly within: DimensionKey,
     readonly period: string,
   ) {
-    this.#product = product;
+    this.#measures = measures;
     this.#top = top;
   }
 
@@ -89,7 +90,7 @@ class Board {
     if (this.#rankings !== null) return this.#rankings.add(segment);
     this.#segments.push(segment);
     if (this.#segments.length <= this.#top.n) return;
-    this.#rankings = new Rankings(this.#product, this.#top.n);
+    this.#rankings = new Rankings(this.#measures, this.#top.n);
     for (const each of this.#segments) this.#rankings.add(each);
     this.#segments = [];
   }
@@ -113,26 +114,25 @@ function count(counts: number[], buckets: number): void {
     if (bits & 1) counts[index] = (counts[index] ?? 0) + 1;
 }
 
+/** A stored measure, read of a bucket's state. */
+type Measured = (state: State) => number | null;
+
 /** The rankings of one board: by bucket and stored measure. */
 class Rankings {
-  readonly #product: Product;
+  readonly #measures: readonly Measured[];
   readonly #n: number;
   readonly #byBucket: Ranking[][] = [];
 
-  constructor(product: Product, n: number) {
-    this.#product = product;
+  constructor(measures: readonly Measured[], n: number) {
+    this.#measures = measures;
     this.#n = n;
   }
 
   add({ key, packed }: RankedSegment): void {
     const candidate: Candidate = { key, buckets: 0 };
-    const { components, measures } = this.#product;
-    const stored = measures.filter(({ precomputed }) => precomputed);
     for (const [bucket, state] of unpackBuckets(packed)) {
-      const rankings = (this.#byBucket[bucket] ??= stored.map(() => new Ranking(this.#n)));
-      const reader = stateReader(components, state);
-      for (const [i, { expression }] of stored.entries())
-        rankings[i]!.add(candidate, readMeasure(this.#product, expression, reader));
+      const rankings = (this.#byBucket[bucket] ??= this.#measures.map(() => new Ranking(this.#n)));
+      for (let i = 0; i < rankings.length; i++) rankings[i]!.add(candidate, this.#measures[i]!(state));
     }
   }
 

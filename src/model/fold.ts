@@ -79,6 +79,24 @@ export function readMeasure(
   return divide(side(expression.numerator), side(expression.denominator));
 }
 
+/** `readMeasure` compiled for states of the product's components: for measures that are read a million times. */
+export function measureReader(
+  product: Readable & { readonly components: readonly Component[] },
+  expression: Expression,
+): (state: State) => number | null {
+  if (expression.kind === "ratio") {
+    const side = (name: string) => measureReader(product, product.measure(name).expression);
+    const [numerator, denominator] = [side(expression.numerator), side(expression.denominator)];
+    return (state) => divide(numerator(state), denominator(state));
+  }
+  const [first, second] = aggregatesOf(expression).map((part) => {
+    const id = aggregateId(part);
+    return product.components.findIndex((component) => component.id === id);
+  }) as [number, number];
+  if (expression.kind === "avg") return (state) => divide(state[first] ?? null, state[second] ?? null);
+  return (state) => state[first] ?? null;
+}
+
 /** The aggregates that `readMeasure` asks for, the sides of ratios included. */
 export function aggregatesBehind(product: Readable, expression: Expression): readonly Aggregate[] {
   if (expression.kind !== "ratio") return aggregatesOf(expression);

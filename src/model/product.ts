@@ -2,14 +2,12 @@
  * `@DataProduct`, `@Dimension`, `@Measure`, `@AdHoc` and `rollup`: what is promised, declared on the class that is also
  * the product's GraphQL type. Loading the class checks the declaration and registers the product.
  */
-import { createHash } from "node:crypto";
 import { GraphQLSafeInt } from "graphql-scalars";
 import { Field, Float, ObjectType } from "type-graphql";
 import { checkProduct } from "./checks.ts";
 import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
 import type { Expectation } from "./expectation.ts";
 import { type Component, componentsOf, countComponent, type Expression, typeOf } from "./expression.ts";
-import { goldColumns } from "./gold.ts";
 import {
   type Class,
   type Column,
@@ -19,7 +17,7 @@ import {
   type Source,
   sourceFor,
 } from "./source.ts";
-import { lookupText } from "./lookup.ts";
+import { shapeOf } from "./shape.ts";
 import { parseDuration, type StoredGrain, storedGrains } from "./time.ts";
 
 export interface ProductOptions {
@@ -270,24 +268,6 @@ function storedComponents(measures: readonly Measure[]): readonly Component[] {
   };
   for (const measure of measures) if (measure.precomputed) add(measure.expression);
   return Object.freeze([...components.values()]);
-}
-
-function shapeOf(product: Pick<Product, "source" | "dimensions" | "components" | "rollups">): string {
-  const { source, dimensions, components, rollups } = product;
-  const gold = goldColumns(product);
-  const isCarried = ({ property }: Column) => rollups.some((each) => each.dimensions.includes(property));
-  const meaning = {
-    format: 2, // of the documents and items themselves
-    table: `${source.database}.${source.table}`,
-    time: source.time.name,
-    columns: source.columns.map((column) => [column.property, column.name, column.type]),
-    components: components.map((component) => component.id),
-    rollups: rollups.map((each) => [each.name, each.grains, each.live, each.top]),
-    // another dimension may take a name that gold has given to a component
-    gold: [...gold.components, ...gold.dimensions.filter((_, i) => isCarried(dimensions[i]!))],
-    lookups: source.columns.flatMap((column) => lookupText(source.lookups, column) ?? []),
-  };
-  return createHash("sha256").update(JSON.stringify(meaning)).digest("hex").slice(0, 8);
 }
 
 /** The class becomes the GraphQL type: its dimensions and measures here, what every product has in `src/schema`. */
