@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { aggregateSql } from "../src/sql/aggregates.ts";
 import { columnOf, identifier, stringLiteral } from "../src/sql/fragments.ts";
 import { ownCpu } from "./processes.ts";
-import { lakeFiles, subject, withDuckDb } from "./subject.ts";
+import { withDuckDb } from "../bin/sample-lake.ts";
+import { lakeFiles, subject } from "./subject.ts";
 
 const data = process.argv[2]!;
 const { product } = await subject();

@@ -17,7 +17,8 @@ import { dynamoInsightStore } from "../src/backends/insight-store.dynamodb.ts";
 import type { Warehouse } from "../src/backends/warehouse.ts";
 import { identifier, stringLiteral } from "../src/sql/fragments.ts";
 import { cpuOf, messageOf, ownCpu, start, stop } from "./processes.ts";
-import { lakeFiles, subject, withDuckDb } from "./subject.ts";
+import { withDuckDb } from "../bin/sample-lake.ts";
+import { lakeFiles, subject } from "./subject.ts";
 
 /** CPU and wall in seconds. */
 export interface Measured {

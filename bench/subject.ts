@@ -1,10 +1,10 @@
 /** What is refreshed: a declared product without its stream, over its sample, or over that sample repeated in time. */
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
+import type { DuckDBConnection } from "@duckdb/node-api";
 import { lakeFolder } from "../bin/cloud.ts";
 import { loadProducts } from "../bin/load-products.ts";
-import { buildSampleLake } from "../bin/sample-lake.ts";
+import { buildSampleLake, withDuckDb } from "../bin/sample-lake.ts";
 import { buildSamples } from "../bin/system.ts";
 import type { Product } from "../src/model/product.ts";
 import { declaredSamples, type SampleOptions } from "../src/model/sample.ts";
@@ -63,15 +63,4 @@ function shiftedSql(data: string, { source }: Product, days: number, copy: numbe
     SELECT * REPLACE (CAST(${time} + to_days(${days}) AS TIMESTAMP_MS) AS ${time}), strftime(${time} + to_days(${days}), '${format}') AS ${partition}
     FROM read_parquet(${stringLiteral(files)}, hive_partitioning = false)
   ) TO ${stringLiteral(dirname(dirname(files)))} (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (${partition}), OVERWRITE_OR_IGNORE, FILENAME_PATTERN 'copy_${copy}_{i}')`;
-}
-
-export async function withDuckDb<T>(work: (duck: DuckDBConnection) => Promise<T>): Promise<T> {
-  const instance = await DuckDBInstance.create(":memory:", { threads: "2" });
-  const duck = await instance.connect();
-  try {
-    return await work(duck);
-  } finally {
-    duck.closeSync();
-    instance.closeSync();
-  }
 }

@@ -149,7 +149,8 @@ function resolveFile(file: string): string {
   return found;
 }
 
-async function withDuckDb<T>(work: (duck: DuckDBConnection) => Promise<T>): Promise<T> {
+/** A DuckDB of its own for as long as the work takes. */
+export async function withDuckDb<T>(work: (duck: DuckDBConnection) => Promise<T>): Promise<T> {
   const instance = await DuckDBInstance.create(":memory:");
   const duck = await instance.connect();
   try {
