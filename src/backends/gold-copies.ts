@@ -5,7 +5,7 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { inParallel } from "./batches.ts";
-import type { Lake } from "./lake.ts";
+import type { Lake, LakeObject } from "./lake.ts";
 
 export interface GoldCopiesOptions {
   readonly lake: Lake;
@@ -16,12 +16,13 @@ export interface GoldCopiesOptions {
 
 interface Copy {
   readonly file: string;
-  readonly written: Promise<number>;
-  bytes: number;
+  readonly written: Promise<void>;
+  readonly size: number;
   users: number;
 }
 
-const parallelDownloads = 16;
+const mostDownloads = 16; // at a time
+const mostDownloadBytes = 128 * 1024 ** 2; // in memory at a time, if no single object is larger
 
 export class GoldCopies {
   readonly #options: GoldCopiesOptions;
@@ -41,56 +42,56 @@ export class GoldCopies {
   }
 
   /** Resolves to the files of the objects, which stay until they are released. Rejects when one cannot be read. */
-  async take(objects: readonly string[]): Promise<string[]> {
+  async take(objects: readonly LakeObject[]): Promise<string[]> {
     const folder = await this.folder();
-    const copies = new Map<string, Copy>();
+    const taken: LakeObject[] = [];
+    const files = new Map<LakeObject, string>();
+    const largest = Math.max(1, ...objects.map(({ size }) => size));
+    const width = Math.min(mostDownloads, Math.max(1, Math.floor(mostDownloadBytes / largest)));
     try {
-      await inParallel(objects, parallelDownloads, async (object) => {
-        const copy = this.#use(object, folder);
-        copies.set(object, copy);
-        copy.bytes = await copy.written;
+      await inParallel(objects, width, async (object) => {
+        const { file, written } = this.#use(object, folder);
+        taken.push(object);
+        await written;
+        files.set(object, file);
       });
-      return objects.map((object) => copies.get(object)!.file);
+      return objects.map((object) => files.get(object)!);
     } catch (error) {
-      await this.release([...copies.keys()]);
+      await this.release(taken);
       throw error;
     }
   }
 
-  #use(object: string, folder: string): Copy {
-    const copy = this.#copies.get(object) ?? this.#begin(object, folder);
+  #use(object: LakeObject, folder: string): Copy {
+    const copy = this.#copies.get(object.key) ?? this.#begin(object, folder);
     copy.users++;
-    this.#copies.delete(object);
-    this.#copies.set(object, copy);
+    this.#copies.delete(object.key);
+    this.#copies.set(object.key, copy);
     return copy;
   }
 
-  #begin(object: string, folder: string): Copy {
+  #begin({ key, size }: LakeObject, folder: string): Copy {
     const file = path.join(folder, `${this.#made++}.parquet`);
-    const download = async (): Promise<number> => {
-      const bytes = await this.#options.lake.read(object);
-      await writeFile(file, bytes);
-      return bytes.length;
-    };
+    const download = async (): Promise<void> => writeFile(file, await this.#options.lake.read(key));
     const written = download().catch((error: unknown) => {
-      this.#copies.delete(object);
+      this.#copies.delete(key);
       throw error;
     });
-    return { file, written, bytes: 0, users: 0 };
+    return { file, written, size, users: 0 };
   }
 
-  async release(objects: readonly string[]): Promise<void> {
-    for (const object of objects) {
-      const copy = this.#copies.get(object);
+  async release(objects: readonly LakeObject[]): Promise<void> {
+    for (const { key } of objects) {
+      const copy = this.#copies.get(key);
       if (copy !== undefined) copy.users--;
     }
     const idle = [...this.#copies].filter(([, { users }]) => users === 0);
-    let bytes = idle.reduce((sum, [, copy]) => sum + copy.bytes, 0);
-    for (const [object, copy] of idle) {
+    let bytes = idle.reduce((sum, [, { size }]) => sum + size, 0);
+    for (const [key, { file, size }] of idle) {
       if (bytes <= this.#options.maxBytes) return;
-      bytes -= copy.bytes;
-      this.#copies.delete(object);
-      await rm(copy.file, { force: true });
+      bytes -= size;
+      this.#copies.delete(key);
+      await rm(file, { force: true });
     }
   }
 

@@ -12,9 +12,14 @@ import type { Value } from "../model/values.ts";
 
 /**
  * Gold as it is assembled from: `r` the position of the rollup, `b` the bucket, `d0…` the product's dimensions and
- * `v0…` its components. Read once and scanned for each rollup and grain.
+ * `v0…` its components. As a table it is read once, for all rollups and grains; as a view each of them reads the files.
  */
-export function rowsTableSql(product: Product, columns: GoldColumns, files: string): string {
+export function rowsSql(
+  kind: "TABLE" | "VIEW",
+  product: Product,
+  columns: GoldColumns,
+  files: string,
+): string {
   const rollups = product.rollups.map(({ name: rollup }, i) => `WHEN ${text(rollup)} THEN ${i}`);
   const dimensions = product.dimensions.map(
     ({ type }, i) => `${keySql({ name: columns.dimensions[i]!, type })} AS d${i}`,
@@ -25,7 +30,7 @@ export function rowsTableSql(product: Product, columns: GoldColumns, files: stri
     const isNaN = componentType(product.source, component) === "float";
     return `${isNaN ? `CASE WHEN isnan(${value}) THEN CAST('Infinity' AS DOUBLE) ELSE ${value} END` : value} AS v${i}`;
   });
-  return `CREATE TABLE gold_rows AS SELECT CAST(CASE ${name(columns.rollup)} ${rollups.join(" ")} END AS UTINYINT) AS r,
+  return `CREATE ${kind} gold_rows AS SELECT CAST(CASE ${name(columns.rollup)} ${rollups.join(" ")} END AS UTINYINT) AS r,
   CAST(${name(columns.bucket)} AS TIMESTAMP) AS b, ${[...dimensions, ...components].join(", ")}
 FROM ${files} WHERE ${name(columns.rollup)} <> ${text(sourceRollup)}`;
 }

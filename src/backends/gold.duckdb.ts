@@ -13,19 +13,11 @@ import { periodRange } from "../model/time.ts";
 import { inParallel } from "./batches.ts";
 import { GoldCopies } from "./gold-copies.ts";
 import { checkColumns, readTotals } from "./gold-audit.duckdb.ts";
-import {
-  dimensionValue,
-  keySql,
-  name,
-  periodName,
-  periodUnit,
-  rowsTableSql,
-  text,
-} from "./gold-rows.duckdb.ts";
+import { dimensionValue, keySql, name, periodName, periodUnit, rowsSql, text } from "./gold-rows.duckdb.ts";
 import { type Assembly, packedSegments } from "./gold-segments.duckdb.ts";
 import { violations } from "./gold-violations.duckdb.ts";
 import type { Assembled, Gold, GoldReader } from "./gold.ts";
-import type { Lake } from "./lake.ts";
+import type { Lake, LakeObject } from "./lake.ts";
 import { Leaderboards } from "./leaderboards.ts";
 
 export interface DuckDbGoldOptions {
@@ -34,6 +26,11 @@ export interface DuckDbGoldOptions {
   readonly tempFolder: string;
   /** Of copies that are kept for the next one who opens them; 1 GiB by default. */
   readonly maxCopyBytes?: number;
+  /**
+   * Of Parquet that is read into memory once, where it takes ten times as much; more is read again for each rollup and
+   * grain. 48 MiB by default.
+   */
+  readonly maxTableBytes?: number;
   /** DuckDB's memory_limit, for example "1GB". */
   readonly memory?: string;
   /** One by default: it keeps ahead of what is written, and two take more CPU for the same rows. */
@@ -52,14 +49,15 @@ export function duckdbGoldReader(options: DuckDbGoldOptions): GoldReader {
 }
 
 async function openGold(
-  { lake, memory = "512MB", threads = 1 }: DuckDbGoldOptions,
+  { lake, memory = "512MB", threads = 1, maxTableBytes = 48 * 1024 ** 2 }: DuckDbGoldOptions,
   copies: GoldCopies,
   product: Product,
   folders: readonly string[],
 ): Promise<Gold> {
   const objects = await objectsBelow(lake, folders);
   const taken = await copies.take(objects);
-  const files = objects.map((object, i) => ({ object, file: taken[i]! }));
+  const files = objects.map(({ key }, i) => ({ object: key, file: taken[i]! }));
+  const bytes = objects.reduce((sum, { size }) => sum + size, 0);
   const instance = await DuckDBInstance.create(":memory:", {
     memory_limit: memory,
     threads: String(threads),
@@ -69,7 +67,9 @@ async function openGold(
   await connection.run("SET GLOBAL TimeZone = 'UTC'");
   const columns = goldColumns(product);
   const table = rowsOf(files.map(({ file }) => file));
-  const rows = once(() => connection.run(rowsTableSql(product, columns, table)));
+  const rows = once(() =>
+    connection.run(rowsSql(bytes > maxTableBytes ? "VIEW" : "TABLE", product, columns, table)),
+  );
   const isEmpty = (periods: readonly string[]): boolean => files.length === 0 || periods.length === 0;
   return {
     assemble: (rollup, grain, periods) =>
@@ -97,13 +97,13 @@ function once<T>(work: () => Promise<T>): () => Promise<T> {
 }
 
 /** Folders that stand together are listed together: an edition writes a hundred beside each other. */
-async function objectsBelow(lake: Lake, folders: readonly string[]): Promise<string[]> {
+async function objectsBelow(lake: Lake, folders: readonly string[]): Promise<LakeObject[]> {
   const wanted = new Set(folders);
-  const objects: string[] = [];
+  const objects: LakeObject[] = [];
   await inParallel(new Set(folders.map(parentOf)), parallelListings, async (parent) => {
-    for await (const { key } of lake.list(parent)) if (wanted.has(folderOf(key))) objects.push(key);
+    for await (const object of lake.list(parent)) if (wanted.has(folderOf(object.key))) objects.push(object);
   });
-  return objects.sort();
+  return objects.sort((a, b) => (a.key < b.key ? -1 : 1));
 }
 
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf("/") + 1);
