@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { SluiceError } from "../src/model/errors.ts";
 import type { RefreshFlags } from "./commands/refresh.ts";
 import { readEnvironment, settings } from "./environment.ts";
+import { explained } from "./failure.ts";
 
 const environment = () => readEnvironment(process.env, process.cwd());
 
@@ -98,6 +99,6 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (!(error instanceof SluiceError)) throw error;
-  console.error(`sluice: ${error.message}`);
+  console.error(`sluice: ${explained(error)}`);
   process.exitCode = 1;
 }

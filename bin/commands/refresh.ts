@@ -2,6 +2,7 @@
 import type { RefreshOptions, Retention } from "../../etl/batch/deps.ts";
 import { dryRun, type DryRun } from "../../etl/batch/dry-run.ts";
 import { progressRenderer } from "../../etl/batch/progress.ts";
+import { checkOptions } from "../../etl/batch/published.ts";
 import { refresh, type RefreshResult } from "../../etl/batch/run.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
@@ -9,7 +10,9 @@ import { formatInstant, type Instant, isInstant, type Range } from "../../src/mo
 import { type Backends, backends } from "../backends.ts";
 import { closeClients, connect } from "../clients.ts";
 import type { Environment } from "../environment.ts";
+import { explained } from "../failure.ts";
 import { chosenProducts, loadProducts } from "../load-products.ts";
+import { untilStopped } from "../signals.ts";
 import { refreshDeps } from "../system.ts";
 
 export interface RefreshFlags {
@@ -26,14 +29,19 @@ export async function runRefresh(
   flags: RefreshFlags,
 ): Promise<void> {
   const range = rangeOf(flags);
-  const options = { full: flags.full ?? false, ...(range && { range }) };
+  const stopping = new AbortController();
+  const options = { full: flags.full ?? false, signal: stopping.signal, ...(range && { range }) };
+  checkOptions(options);
   const products = chosenProducts(await loadProducts(environment.products), names);
   const clients = connect(environment);
   const stores = backends(clients);
   try {
     if (flags.dryRun)
       for (const product of products) console.log(foretold(product, await dryRun(product, stores, options)));
-    else await refreshAll(products, stores, options, environment.retention);
+    else {
+      void untilStopped().then(() => stopping.abort());
+      await refreshAll(products, stores, options, environment.retention);
+    }
   } finally {
     closeClients(clients);
     await stores.gold.close();
@@ -46,17 +54,17 @@ async function refreshAll(
   options: RefreshOptions,
   retention: Retention,
 ): Promise<void> {
-  const failures: SluiceError[] = [];
+  let failures = 0;
   for (const product of products)
     await refreshAndShow(product, stores, options, retention).catch((error: unknown) => {
-      if (!(error instanceof SluiceError) || products.length === 1) throw error;
-      console.error(`sluice: ${error.message}`);
-      failures.push(error);
+      if (products.length === 1 || options.signal?.aborted) throw error;
+      console.error(`sluice: ${product.name}: ${explained(error)}`);
+      failures++;
     });
-  if (failures.length > 0)
+  if (failures > 0)
     throw new SluiceError(
-      failures[0]!.code,
-      `${failures.length} of ${products.length} products could not be refreshed. Why stands above.`,
+      "REFRESH",
+      `${failures} of ${products.length} products could not be refreshed. Why stands above.`,
     );
 }
 

@@ -14,8 +14,9 @@ import type { Product } from "../../src/model/product.ts";
 import type { Stream } from "../../src/model/source.ts";
 import { floorTo, type Instant } from "../../src/model/time.ts";
 import { encodeBarrier } from "../live/wire.ts";
-import type { RefreshDeps } from "./deps.ts";
+import type { RefreshDeps, RefreshOptions } from "./deps.ts";
 import type { PartitionFiles } from "./partitions.ts";
+import { checkStopped } from "./stopping.ts";
 
 const firstPollMs = 20;
 const longestPollMs = 500;
@@ -30,10 +31,11 @@ export async function passBarriers(
   stream: Stream,
   previous: Instant | null,
   deps: RefreshDeps,
+  options: RefreshOptions,
 ): Promise<Instant> {
   const arrival = stream.replay ? await replayClock(stream, deps.control) : null;
   const barriers = await putBarriers(eventStreamOf(stream, deps), deps.token(), arrival);
-  const records = await archivedPast(stream, barriers, deps);
+  const records = await archivedPast(stream, barriers, deps, () => checkStopped(product, options));
   if (records === null) return previous ?? noCoverage(stream, deps.barrierWaitMs);
   for (const record of records) await finishCopies(record, deps.lake);
   const earliest = Math.min(...records.map((record) => record.barrier!.arrival));
@@ -94,6 +96,7 @@ async function archivedPast(
   stream: Stream,
   barriers: readonly Barrier[],
   { control, clock, wait, barrierWaitMs, progress }: RefreshDeps,
+  proceed: () => void,
 ): Promise<ArchiveRecord[] | null> {
   const deadline = clock() + barrierWaitMs;
   const report = (done: number) =>
@@ -108,6 +111,7 @@ async function archivedPast(
     report(past.length);
     if (past.length === barriers.length) return past;
     if (clock() >= deadline) return null;
+    proceed();
     await wait(pollMs);
   }
 }

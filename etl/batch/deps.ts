@@ -38,6 +38,6 @@ export interface RefreshOptions {
   readonly full?: boolean;
   /** Recounts the partitions of this time, changed or not, and no others. */
   readonly range?: Range;
-  /** Stops the running statement; what was published stays. */
+  /** Stops the running statement, or the load; what was published stays. */
   readonly signal?: AbortSignal;
 }

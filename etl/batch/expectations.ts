@@ -19,15 +19,17 @@ import type { Findings } from "./findings.ts";
 import type { PartitionFiles } from "./partitions.ts";
 import { type Published, totalRows } from "./published.ts";
 
-/** Looks at the buckets that lie in one partition each. */
+/** Looks at the buckets that lie in one partition each, and at the numbers and keys of all others as far as they have come. */
 export async function checkBuckets(
   product: Product,
   gold: Gold,
   until: Instant,
   findings: Findings,
 ): Promise<void> {
-  const rollups = product.rollups.filter((rollup) => !spansPartitions(product, rollup));
-  report(product, await gold.violations(rulesOf(product), rollups, until), findings);
+  const shared = product.rollups.filter((rollup) => spansPartitions(product, rollup));
+  const own = product.rollups.filter((rollup) => !shared.includes(rollup));
+  report(product, await gold.violations(rulesOf(product), own, until), findings);
+  report(product, await gold.violations([{ kind: "representable" }], shared, until), findings);
 }
 
 /** Looks at the buckets that several partitions share, where one of these has changed or the bucket has ended since. */
@@ -134,7 +136,7 @@ function keyTexts({ dimensions }: Product, rollup: Rollup, key: DimensionKey): s
 }
 
 const unrepresentable = {
-  rule: "Numbers that are served are finite, integers at most 2^53, and no count or sum is null.",
+  rule: "Numbers that are served, in keys too, are finite, integers at most 2^53, and no count or sum is null.",
   wayOut: "Mend the values in the lake, or declare the column as a Float.",
 };
 

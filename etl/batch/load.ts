@@ -14,8 +14,9 @@ import { systemScope } from "../../src/model/scope.ts";
 import { periodRange } from "../../src/model/time.ts";
 import { overlaps } from "./changed.ts";
 import { groupedBy } from "./chunks.ts";
-import type { RefreshDeps } from "./deps.ts";
+import type { RefreshDeps, RefreshOptions } from "./deps.ts";
 import type { Portion } from "./load-plan.ts";
+import { checkStopped } from "./stopping.ts";
 
 /** Resolves to the number of items written. */
 export async function load(
@@ -24,6 +25,7 @@ export async function load(
   plan: readonly Portion[],
   lake: ReadonlyMap<string, LakePartition>,
   deps: RefreshDeps,
+  options: Pick<RefreshOptions, "signal"> = {},
 ): Promise<number> {
   const total = plan.reduce((sum, { periods }) => sum + periods.length, 0);
   let [assembled, items] = [0, 0];
@@ -36,7 +38,7 @@ export async function load(
     const before = items;
     try {
       items += await deps.insights.writeSegments(
-        itemsOf(product, edition, gold, portions, done),
+        itemsOf(product, edition, gold, portions, done, options),
         // the last period is done when all its items are written
         (written) => report(Math.min(assembled, total - 1), before + written),
       );
@@ -68,10 +70,12 @@ async function* itemsOf(
   gold: Gold,
   portions: readonly Portion[],
   done: (portion: Portion) => void,
+  options: Pick<RefreshOptions, "signal">,
 ): AsyncIterable<readonly SegmentItem[]> {
   for (const portion of portions) {
     const { rollup, grain, periods } = portion;
     for await (const { segments, leaderboards } of gold.assemble(rollup, grain, periods)) {
+      checkStopped(product, options);
       yield segments.map(({ key, period, packed }) => ({
         ...segmentKey(systemScope, product, rollup, grain, key, period, edition),
         packed,

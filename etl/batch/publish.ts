@@ -77,9 +77,9 @@ export async function publish(
   const known = await control.put(editionKey(product, edition.id), edition, revision);
   const flipped =
     known !== null && (await flip(product, { ...edition.manifest, keeps }, published.revision, control));
+  if (!flipped) throw overtaken(product, edition.id);
   progress({ stage: "publish", done: 1, total: 1, unit: "editions" });
-  if (flipped) return edition;
-  throw overtaken(product, edition.id);
+  return edition;
 }
 
 /** The one write that readers see. Resolves to false when the pointer is not at `expected` any more. */

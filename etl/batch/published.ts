@@ -11,7 +11,8 @@ import {
 } from "../../src/model/control.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product, Rollup } from "../../src/model/product.ts";
-import type { Instant } from "../../src/model/time.ts";
+import { formatInstant, type Instant } from "../../src/model/time.ts";
+import type { Changes } from "./changed.ts";
 import type { RefreshOptions } from "./deps.ts";
 
 export interface Published {
@@ -49,20 +50,38 @@ export function totalRows(lake: ReadonlyMap<string, LakePartition>): number {
   return [...lake.values()].reduce((sum, { rows }) => sum + rows, 0);
 }
 
-/** Rejects `BAD_USER_INPUT` where there is nothing to recount a range of. */
-export function checkRange(product: Product, { manifest, usable }: Published, options: RefreshOptions): void {
-  const { range, full = false } = options;
-  if (range === undefined) return;
-  if (full)
+/** Throws `BAD_USER_INPUT` for options that exclude each other. */
+export function checkOptions({ range, full = false }: RefreshOptions): void {
+  if (range !== undefined && full)
     throw new SluiceError(
       "BAD_USER_INPUT",
       "Either everything is computed anew (--full) or a range is recounted (--from, --to). Drop one of them.",
     );
+}
+
+/** Throws `BAD_USER_INPUT` where there is nothing to recount a range of. */
+export function checkRange(product: Product, { manifest, usable }: Published, options: RefreshOptions): void {
+  checkOptions(options);
+  if (options.range === undefined) return;
   if (manifest === null || !usable)
     throw new SluiceError(
       "BAD_USER_INPUT",
       `A range is recounted upon an edition of the present declaration. "${product.name}" has none yet: the first one covers the whole lake. Refresh without --from and --to.`,
     );
+}
+
+/** Throws `BAD_USER_INPUT` where a range holds no partition. */
+export function checkTouched(
+  { name }: Product,
+  { present, changed, vanished }: Changes,
+  { range }: RefreshOptions,
+): void {
+  if (range === undefined || changed.length + vanished.length > 0) return;
+  const values = [...present.keys()];
+  throw new SluiceError(
+    "BAD_USER_INPUT",
+    `A range holds partitions of the lake, to recount them. That of "${name}" has none between ${formatInstant(range.from)} and ${formatInstant(range.to)}; it goes from ${values[0] ?? "nothing"} to ${values.at(-1) ?? "nothing"}.`,
+  );
 }
 
 async function readLakePages(

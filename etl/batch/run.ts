@@ -5,6 +5,7 @@
  * an edition is seen whole or not at all.
  */
 import { type Edition, editionKey, type Hold, type Manifest } from "../../src/model/control.ts";
+import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import { floorTo, type Instant } from "../../src/model/time.ts";
 import { finestGrain } from "../../src/model/gold.ts";
@@ -20,7 +21,8 @@ import { planLoad } from "./load-plan.ts";
 import { countedWith, refreshLookups } from "./lookups.ts";
 import { lakeFolder, listPartitions, type PartitionFiles } from "./partitions.ts";
 import { overtaken, prepare, publish } from "./publish.ts";
-import { checkRange, type Published, readPublished } from "./published.ts";
+import { checkRange, checkTouched, type Published, readPublished } from "./published.ts";
+import { checkStopped, stopped } from "./stopping.ts";
 import { sweep } from "./sweep.ts";
 import { unload } from "./unload.ts";
 
@@ -67,13 +69,16 @@ export async function refresh(
   const { until, present } = await coverage(product, published, deps, options);
   const changes = findChanges(published, countedWith(product, lookups, present), until, options.range);
   reportChanges(changes, deps);
+  checkTouched(product, changes, options);
   if (isUpToDate(published, changes, until)) {
     await settle(product, published.manifest!, deps);
     return nothingDone(product, published.manifest!, startedAt, deps);
   }
   const building = { startedAt, until, changes, lookedUp: lookups.bytesScanned };
   const edition = await build(product, published, building, deps, options);
-  await settle(product, edition.manifest, deps);
+  await settle(product, edition.manifest, deps).catch((error: unknown) => {
+    throw unsettled(product, edition, error);
+  });
   return resultOf(edition, changes);
 }
 
@@ -81,6 +86,15 @@ export async function refresh(
 async function settle(product: Product, manifest: Manifest, deps: RefreshDeps): Promise<void> {
   await registerGold(product, manifest, deps);
   await sweep(product, deps);
+}
+
+function unsettled({ name }: Product, { id }: Edition, cause: unknown): SluiceError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SluiceError(
+    "REFRESH",
+    `Edition ${id} of "${name}" is published and served. What follows it (the gold table, the sweep of what is old) failed, and is done by the next refresh: ${reason}`,
+    { cause },
+  );
 }
 
 interface Building {
@@ -104,6 +118,7 @@ async function build(
   try {
     return await writeAuditPublish(product, published, id, building, deps, options);
   } catch (error) {
+    if (options.signal?.aborted) throw stopped(product, error);
     const late = await isOvertaken(product, published, id, deps.control).catch(() => false);
     throw late ? overtaken(product, id, error) : error;
   }
@@ -127,7 +142,8 @@ async function writeAuditPublish(
   const { lake } = audited;
   const publication = { id, startedAt, until, lake, changes, plan, bytesScanned };
   const prepared = await prepare(product, published, publication, deps);
-  const items = await load(product, id, plan, lake, deps);
+  const items = await load(product, id, plan, lake, deps, options);
+  checkStopped(product, options);
   return publish(product, published, prepared, items, deps);
 }
 
@@ -155,14 +171,18 @@ export async function coverage(
   product: Product,
   published: Published,
   deps: RefreshDeps,
-  { range }: RefreshOptions,
+  options: RefreshOptions,
 ): Promise<{ until: Instant; present: ReadonlyMap<string, PartitionFiles> }> {
   const { stream } = product.source;
   // a shape with a coarser finest grain cuts on its own edges
   const previous = published.until === null ? null : floorTo(published.until, finestGrain(product));
-  const keepsCut = range !== undefined && previous !== null;
+  const keepsCut = options.range !== undefined && previous !== null;
   const passed =
-    stream === null ? null : keepsCut ? previous : await passBarriers(product, stream, previous, deps);
+    stream === null
+      ? null
+      : keepsCut
+        ? previous
+        : await passBarriers(product, stream, previous, deps, options);
   const present = await listPartitions(product.source, deps.lake);
   if (passed !== null) return { until: passed, present };
   if (keepsCut) return { until: previous, present };

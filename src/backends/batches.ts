@@ -31,7 +31,7 @@ export async function* regrouped<T>(
 
 /**
  * Works on at most `limit` items at a time and takes the next one only when there is room. Rejects with the first
- * failure, after what was running has ended.
+ * failure, of the work or of what the items come from, after what was running has ended.
  */
 export async function inParallel<T>(
   items: AsyncIterable<T> | Iterable<T>,
@@ -41,14 +41,17 @@ export async function inParallel<T>(
   const running = new Set<Promise<void>>();
   const failures: unknown[] = [];
   const width = typeof limit === "number" ? () => limit : limit;
-  for await (const item of items) {
-    const task: Promise<void> = work(item)
-      .catch((error: unknown) => void failures.push(error))
-      .finally(() => running.delete(task));
-    running.add(task);
-    while (running.size >= width()) await Promise.race(running);
-    if (failures.length > 0) break;
+  try {
+    for await (const item of items) {
+      const task: Promise<void> = work(item)
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => running.delete(task));
+      running.add(task);
+      while (running.size >= width()) await Promise.race(running);
+      if (failures.length > 0) break;
+    }
+  } finally {
+    await Promise.all(running);
   }
-  await Promise.all(running);
   if (failures.length > 0) throw failures[0];
 }

@@ -2,7 +2,7 @@
  * Local copies of gold objects: what a refresh has audited it loads next, and the days around a changed one again an
  * hour later. Objects are immutable, so a copy is one for ever; the oldest ones go when there are too many.
  */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { inParallel } from "./batches.ts";
 import type { Lake, LakeObject } from "./lake.ts";
@@ -37,7 +37,7 @@ export class GoldCopies {
 
   /** A folder of this reader's own, removed by `clear`. */
   folder(): Promise<string> {
-    this.#folder ??= mkdtemp(path.join(this.#options.tempFolder, "sluice-gold-"));
+    this.#folder ??= makeFolder(this.#options.tempFolder);
     return this.#folder;
   }
 
@@ -100,5 +100,24 @@ export class GoldCopies {
     this.#copies.clear();
     if (this.#folder !== null) await rm(await this.#folder, { recursive: true, force: true });
     this.#folder = null;
+  }
+}
+
+/** Named by the process, so that the next one may remove what a killed one has left. */
+async function makeFolder(tempFolder: string): Promise<string> {
+  for (const name of await readdir(tempFolder)) {
+    const pid = Number(/^sluice-gold-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isInteger(pid) && !isRunning(pid))
+      await rm(path.join(tempFolder, name), { recursive: true, force: true });
+  }
+  return mkdtemp(path.join(tempFolder, `sluice-gold-${process.pid}-`));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // another user's
+    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }

@@ -21,8 +21,10 @@ export function rowsSql(
   files: string,
 ): string {
   const rollups = product.rollups.map(({ name: rollup }, i) => `WHEN ${text(rollup)} THEN ${i}`);
-  const dimensions = product.dimensions.map(
-    ({ type }, i) => `${keySql({ name: columns.dimensions[i]!, type })} AS d${i}`,
+  const carried = new Set(product.rollups.flatMap((rollup) => rollup.dimensions));
+  const dimensions = product.dimensions.map(({ property, type }, i) =>
+    // what no rollup carries may have been declared after the gold was written
+    carried.has(property) ? `${keySql({ name: columns.dimensions[i]!, type })} AS d${i}` : `NULL AS d${i}`,
   );
   const components = product.components.map((component, i) => {
     const value = name(columns.components[i]!);
@@ -63,21 +65,36 @@ export function keyReader(
   product: Product,
   rollup: Pick<Rollup, "dimensions">,
 ): (cells: readonly unknown[]) => Value[] {
-  const { dimensions } = goldKeyColumns(product, rollup);
+  return keyReaderOf(goldKeyColumns(product, rollup).dimensions);
+}
+
+export function keyReaderOf(dimensions: readonly GoldKeyColumn[]): (cells: readonly unknown[]) => Value[] {
   return (cells) => dimensions.map((column, i) => dimensionValue(column, cells[i]));
 }
 
-/** A cell of DuckDB as a value of the model. */
-export function dimensionValue({ name: column, type }: GoldKeyColumn, cell: unknown): Value {
-  if (cell === null || typeof cell === "string" || typeof cell === "boolean") return cell;
-  const number = Number(cell);
-  const representable = type === "float" ? Number.isFinite(number) : Number.isSafeInteger(number);
-  if (!representable)
-    throw new SluiceError(
-      "REFRESH",
-      `A dimension's value is a finite number, an integer at most 2^53. "${column}" is ${number}. Declare it as a String, or clean the lake.`,
-    );
-  return number;
+/** A cell of DuckDB as a value of the model. Throws `REFRESH` where it is none: the audit refuses such keys before. */
+function dimensionValue(column: GoldKeyColumn, cell: unknown): Value {
+  if (isDimensionValue(column, cell)) return cell === null ? null : plainValue(cell);
+  throw new SluiceError(
+    "REFRESH",
+    `A dimension's value is a finite number, an integer at most 2^53. "${column.name}" is ${String(cell)}. Declare it as a String, or clean the lake.`,
+  );
+}
+
+/** Whether a key can have it: a finite number, an integer at most 2^53. */
+export function isDimensionValue({ type }: GoldKeyColumn, cell: unknown): boolean {
+  if (cell === null || typeof cell === "string" || typeof cell === "boolean") return true;
+  return type === "float" ? Number.isFinite(Number(cell)) : Number.isSafeInteger(Number(cell));
+}
+
+/** A cell as it is shown: what is no value of the model as text. */
+export function shownDimension(column: GoldKeyColumn, cell: unknown): Value {
+  if (cell === null || isDimensionValue(column, cell)) return cell === null ? null : plainValue(cell);
+  return typeof cell === "bigint" ? cell.toString() : String(Number(cell));
+}
+
+function plainValue(cell: unknown): Value {
+  return typeof cell === "string" || typeof cell === "boolean" ? cell : Number(cell);
 }
 
 export function ordinals(count: number): string {

@@ -13,6 +13,7 @@ import type { Component } from "../model/expression.ts";
 import { componentType, spansPartitions } from "../model/gold.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import { periodRange, type StoredGrain } from "../model/time.ts";
+import type { Value } from "../model/values.ts";
 import { keyColumns, keyReader, ordinals, periodName, periodUnit } from "./gold-rows.duckdb.ts";
 import { boardDimensions } from "../model/leaderboard.ts";
 import type { RankedSegment } from "./leaderboards.ts";
@@ -106,7 +107,9 @@ function packer(assembly: Assembly): (chunk: DuckDBDataChunk) => RankedSegment[]
   const readKey = keyReader(product, rollup);
   const nameOf = remembering((start: number) => periodName(start, periods));
   const text = new SegmentText();
-  const shown: Shown = (column, value) => numberText(assembly, product.components[column - 1]!, value);
+  let [key, period]: [Value[], string] = [[], ""];
+  const shown: Shown = (column, value) =>
+    numberText(assembly, product.components[column - 1]!, value, () => `${JSON.stringify(key)} in ${period}`);
   return (chunk) => {
     const keys = Array.from({ length: width }, (_, i) => chunk.getColumnVector(i));
     const starts = chunk.getColumnVector(width);
@@ -115,10 +118,11 @@ function packer(assembly: Assembly): (chunk: DuckDBDataChunk) => RankedSegment[]
     const columns = Array.from({ length: product.components.length + 1 }, (_, i) => reader(entries, i));
     const indexes = columns[0]!;
     return Array.from({ length: chunk.rowCount }, (_, row): RankedSegment => {
-      const key = readKey(keys.map((vector) => vector.getItem(row)));
+      key = readKey(keys.map((vector) => vector.getItem(row)));
+      period = nameOf(Number(starts.getItem(row)));
       const order = inOrder(assembly, indexes, lists.getEntryOffset(row), lists.getEntryLength(row));
       const packed = text.of(columns, order, shown);
-      return { key, period: nameOf(Number(starts.getItem(row))), packed, buckets: bitsOf(indexes, order) };
+      return { key, period, packed, buckets: bitsOf(indexes, order) };
     });
   };
 }
@@ -158,12 +162,17 @@ function bitsOf(indexes: Reader, order: readonly number[]): number {
 }
 
 /** As JSON.stringify writes it. Refuses what a JSON number cannot carry. */
-function numberText({ product, rollup }: Assembly, component: Component, value: number): string {
+function numberText(
+  { product, rollup, grain }: Assembly,
+  component: Component,
+  value: number,
+  where: () => string,
+): string {
   if (component.merge !== "add" && Number.isNaN(value)) return "null";
   const isInt = componentType(product.source, component) === "int";
   if (isInt ? Math.abs(value) <= Number.MAX_SAFE_INTEGER : Number.isFinite(value)) return String(value);
   throw new SluiceError(
     "REFRESH",
-    `Segments of rollup "${rollup.name}" of "${product.name}" hold finite numbers, and integers up to 2^53. ${component.id} is ${value}, which is ${isInt ? "beyond 2^53" : "not finite"}. Clean the lake, or declare the column as a Float.`,
+    `Segments of rollup "${rollup.name}" of "${product.name}" hold finite numbers, and integers up to 2^53. ${component.id} by ${grain} of ${where()} is ${value}, which is ${isInt ? "beyond 2^53" : "not finite"}. Clean the lake, or declare the column as a Float.`,
   );
 }

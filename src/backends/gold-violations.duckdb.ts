@@ -7,7 +7,7 @@ import { componentType, goldColumns, goldKeyColumns, spansPartitions } from "../
 import type { Product, Rollup } from "../model/product.ts";
 import { floorTo, type Instant } from "../model/time.ts";
 import { measureSql } from "./gold-measures.duckdb.ts";
-import { dimensionValue, name, ordinals, text } from "./gold-rows.duckdb.ts";
+import { name, ordinals, shownDimension, text } from "./gold-rows.duckdb.ts";
 import type { BrokenBucket, GoldRule, Violation } from "./gold.ts";
 
 const shownBuckets = 5;
@@ -88,18 +88,25 @@ async function countBroken(
 
 /** True of a bucket that breaks the rule; false or null of any other. */
 function brokenSql(buckets: Buckets, rule: GoldRule): string {
-  if (rule.kind === "representable") return `NOT (${representableSql(buckets.product)})`;
+  if (rule.kind === "representable") return `NOT (${representableSql(buckets)})`;
   return `begins < ${floorTo(buckets.until, buckets.rollup.finest)} AND NOT (${conditionSql(buckets, rule)})`;
 }
 
-function representableSql({ components, source }: Product): string {
+/** Keys too: no segment can be stored under another. */
+function representableSql({ product, rollup }: Buckets): string {
+  const values = product.components.map(
+    (component, i) =>
+      `coalesce(${finiteSql(componentType(product.source, component), `c${i}`)}, ${component.merge !== "add"})`,
+  );
+  const keys = goldKeyColumns(product, rollup).dimensions.flatMap(({ type }, i) =>
+    type === "int" || type === "float" ? [`coalesce(${finiteSql(type, `d${i}`)}, true)`] : [],
+  );
+  return [...values, ...keys].join(" AND ");
+}
+
+function finiteSql(type: "int" | "float", value: string): string {
   const safe = Number.MAX_SAFE_INTEGER;
-  const conditions = components.map((component, i) => {
-    const holds =
-      componentType(source, component) === "int" ? `c${i} BETWEEN -${safe} AND ${safe}` : `isfinite(c${i})`;
-    return `coalesce(${holds}, ${component.merge !== "add"})`;
-  });
-  return conditions.join(" AND ");
+  return type === "int" ? `${value} BETWEEN -${safe} AND ${safe}` : `isfinite(${value})`;
 }
 
 function conditionSql(buckets: Buckets, rule: Exclude<GoldRule, { kind: "representable" }>): string {
@@ -145,7 +152,7 @@ WHERE ${brokenSql(buckets, rule)} ORDER BY ${ordinals(keys.length + 1)} LIMIT ${
   );
   return result.getRows().map(([at, ...cells]) => ({
     bucket: Number(at),
-    key: dimensions.map((column, i) => dimensionValue(column, cells[i])),
+    key: dimensions.map((column, i) => shownDimension(column, cells[i])),
     values: Object.fromEntries(
       shown.flatMap(({ as, isShown }, i) => {
         const value = shownValue(cells[dimensions.length + i]);

@@ -13,7 +13,16 @@ import { periodRange } from "../model/time.ts";
 import { inParallel } from "./batches.ts";
 import { GoldCopies } from "./gold-copies.ts";
 import { checkColumns, readTotals } from "./gold-audit.duckdb.ts";
-import { dimensionValue, keySql, name, periodName, periodUnit, rowsSql, text } from "./gold-rows.duckdb.ts";
+import {
+  isDimensionValue,
+  keyReaderOf,
+  keySql,
+  name,
+  periodName,
+  periodUnit,
+  rowsSql,
+  text,
+} from "./gold-rows.duckdb.ts";
 import { type Assembly, packedSegments } from "./gold-segments.duckdb.ts";
 import { violations } from "./gold-violations.duckdb.ts";
 import type { Assembled, Gold, GoldReader } from "./gold.ts";
@@ -137,7 +146,7 @@ async function* assemble(
   }
 }
 
-/** The distinct keys of a rollup in periods. */
+/** The distinct keys of a rollup in periods: those that a segment can have. */
 async function* keys(
   instance: DuckDBInstance,
   table: string,
@@ -148,6 +157,7 @@ async function* keys(
   const connection = await instance.connect();
   const period = `epoch_ms(date_trunc('${periodUnit(periods)}', CAST(${name(bucket)} AS TIMESTAMP)))`;
   const starts = periods.map((each) => periodRange(each).from);
+  const readKey = keyReaderOf(dimensions);
   try {
     const result = await connection.stream(
       `SELECT DISTINCT ${[...dimensions.map(keySql), period].join(", ")} FROM ${table}
@@ -155,10 +165,8 @@ WHERE ${name(rollupColumn)} = ${text(rollup)} AND ${period} IN (${starts.join(",
     );
     for await (const rows of result.yieldRows())
       for (const cells of rows)
-        yield {
-          key: dimensions.map((column, i) => dimensionValue(column, cells[i])),
-          period: periodName(Number(cells[dimensions.length]), periods),
-        };
+        if (dimensions.every((column, i) => isDimensionValue(column, cells[i])))
+          yield { key: readKey(cells), period: periodName(Number(cells[dimensions.length]), periods) };
   } finally {
     connection.closeSync();
   }

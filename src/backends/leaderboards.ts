@@ -16,7 +16,7 @@ export interface RankedSegment extends AssembledSegment {
   readonly buckets: number;
 }
 
-/** An item of DynamoDB holds 400 KB. Boards beyond that are left out: their questions go to Athena. */
+/** An item of DynamoDB holds 400 KB. Boards beyond that are left out: a reader that finds none asks Athena. */
 const mostBytes = 350_000;
 
 export class Leaderboards {

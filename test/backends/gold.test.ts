@@ -1,5 +1,6 @@
 /** Assembling, against what is written by hand: gold files are made here, not by the refresh. */
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
 import { readFileSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -11,6 +12,7 @@ import { duckdbGoldReader } from "../../src/backends/gold.duckdb.ts";
 import type { AssembledSegment, GoldReader } from "../../src/backends/gold.ts";
 import type { Lake } from "../../src/backends/lake.ts";
 import { columns } from "../../src/model/columns.ts";
+import { goldKeyColumns } from "../../src/model/gold.ts";
 import { packBuckets, unpackBuckets } from "../../src/model/layout.ts";
 import { DataProduct, declaredProducts, Dimension, Measure, rollup } from "../../src/model/product.ts";
 import { Column, Source } from "../../src/model/source.ts";
@@ -282,4 +284,49 @@ test("copies that nobody uses go when there are too many, and one that cannot be
   // the one that was read before the other failed is gone too
   expect(reads.sort()).toEqual(folders.flatMap((below) => [`${below}part`, `${below}part`]).sort());
   await small.close();
+});
+
+test("what a killed process has left goes when the next one begins, what a running one uses stays", async () => {
+  const tempFolder = await mkdtemp(path.join(folder, "temp-"));
+  const running = await mkdtemp(path.join(tempFolder, `sluice-gold-${process.pid}-`));
+  const killed = spawnSync("true").pid;
+  await mkdir(path.join(tempFolder, `sluice-gold-${killed}-x`));
+  const next = duckdbGoldReader({ lake: { list: async function* () {} } as unknown as Lake, tempFolder });
+  await (await next.open(product, [])).close();
+  const names = await readdir(tempFolder);
+  expect(names).toHaveLength(2);
+  expect(names).toContain(path.basename(running));
+  await next.close();
+  expect(await readdir(tempFolder)).toEqual([path.basename(running)]);
+});
+
+test("keys that no segment can have are not among the keys", async () => {
+  const at = "TIMESTAMP '2001-01-01'";
+  const row = (depth: string) =>
+    `'depth+valid+taken', ${at}, ${depth}::DOUBLE, true, CAST(NULL AS TIMESTAMP), 1::BIGINT, 0::BIGINT, 0::DOUBLE, 0::DOUBLE`;
+  const gold = await shared.open(product, [await writeGold("keys", [row("1.5"), row("'NaN'"), row("NULL")])]);
+  const found: unknown[] = [];
+  for await (const { key } of gold.keys(byKey.name, goldKeyColumns(product, byKey), ["2001-01"]))
+    found.push(key);
+  await gold.close();
+  expect(found).toHaveLength(2);
+  expect(found).toEqual(
+    expect.arrayContaining([
+      [1.5, true, null],
+      [null, true, null],
+    ]),
+  );
+});
+
+test("a dimension that was declared after gold was written, and that no rollup carries, is not asked of it", async () => {
+  const below = await writeGold("before", [
+    hour("2001-01-01 00:00:00", "1::BIGINT, 5::BIGINT, 0::DOUBLE, 0::DOUBLE"),
+  ]);
+  const more = { ...product, dimensions: [...product.dimensions, product.source.columns[4]!] };
+  const gold = await shared.open(more, [below]);
+  const packed: string[] = [];
+  for await (const { segments } of gold.assemble(total, "HOUR", ["2001-01-01"]))
+    packed.push(...segments.map((each) => each.packed));
+  await gold.close();
+  expect(packed).toEqual(["[[0],[1],[5],[0],[0]]"]);
 });

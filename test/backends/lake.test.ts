@@ -63,8 +63,14 @@ test("more than a page is listed, in order, and removed", async () => {
 });
 
 test("what is not there is rejected", async () => {
-  await expect(lake.read("nothing")).rejects.toThrow("key does not exist");
-  await expect(lake.copy("nothing", "x")).rejects.toThrow("key does not exist");
+  const refused = {
+    code: "BACKEND_UNAVAILABLE",
+    cause: expect.objectContaining({
+      message: expect.stringContaining("key does not exist") as string,
+    }) as Error,
+  };
+  await expect(lake.read("nothing")).rejects.toMatchObject(refused);
+  await expect(lake.copy("nothing", "x")).rejects.toMatchObject(refused);
 });
 
 test("urls and keys", () => {

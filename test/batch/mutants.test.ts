@@ -23,10 +23,11 @@ interface Mutation {
   readonly as: RegExp;
 }
 
-const loadAndPublish = `  const items = await load(product, id, plan, lake, deps);
+const loadAndPublish = `  const items = await load(product, id, plan, lake, deps, options);
+  checkStopped(product, options);
   return publish(product, published, prepared, items, deps);`;
 const prepareAndLoad = `  const prepared = await prepare(product, published, publication, deps);
-  const items = await load(product, id, plan, lake, deps);`;
+  const items = await load(product, id, plan, lake, deps, options);`;
 
 const mutations: readonly Mutation[] = [
   {
@@ -51,7 +52,7 @@ const mutations: readonly Mutation[] = [
   {
     mistake: "writes segments under the edition before",
     file: "run.ts",
-    code: "load(product, id, plan, lake, deps)",
+    code: "load(product, id, plan, lake, deps, options)",
     instead: "load(product, published.manifest?.edition ?? id, plan, lake, deps)",
     foundBy: "kills",
     as: /answered|instead of/,
