@@ -118,7 +118,7 @@ async function build(
   try {
     return await writeAuditPublish(product, published, id, building, deps, options);
   } catch (error) {
-    if (options.signal?.aborted) throw stopped(product, error);
+    if (options.signal?.aborted) throw stopped(product);
     const late = await isOvertaken(product, published, id, deps.control).catch(() => false);
     throw late ? overtaken(product, id, error) : error;
   }

@@ -10,10 +10,9 @@ export function checkStopped(product: Product, { signal }: Stoppable): void {
   if (signal?.aborted) throw stopped(product);
 }
 
-export function stopped({ name }: Product, cause?: unknown): SluiceError {
+export function stopped({ name }: Product): SluiceError {
   return new SluiceError(
     "REFRESH",
     `The refresh of "${name}" was stopped. Nothing was published; the next one does the work.`,
-    { cause },
   );
 }
