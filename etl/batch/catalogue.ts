@@ -125,7 +125,7 @@ async function note(
   registered: boolean,
   deps: CatalogueDeps,
 ): Promise<number> {
-  const document: CompactedPartition = { location, fingerprint, registered };
+  const document: CompactedPartition = { location, fingerprint, columns: columnsOf(source), registered };
   const revision = await deps.control.put(compactedKey(source, value), document, expected);
   if (revision !== null) return revision;
   const current = await deps.control.get<CompactedPartition>(compactedKey(source, value));
@@ -137,6 +137,11 @@ async function note(
     "CONFLICT",
     `One refresh at a time places a lake partition. Another one placed ${value} of "${source.database}.${source.table}" meanwhile. Refresh again when it has ended.`,
   );
+}
+
+/** What is compacted of a source, as the documents of its partitions say it. */
+export function columnsOf({ ownColumns }: Source): string[] {
+  return ownColumns.map(({ name, type }) => `${name}:${type}`);
 }
 
 /** The other refresh's location counts, whichever ALTER came last. */

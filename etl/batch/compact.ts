@@ -11,6 +11,7 @@ import { addPartsSql } from "../../src/sql/catalogue.ts";
 import { compactSql, maxUnloadPartitions } from "../../src/sql/unload.ts";
 import {
   type Catalogue,
+  columnsOf,
   lakeLocation,
   openCatalogue,
   type Placement,
@@ -27,13 +28,18 @@ import { runStatement, runStatements } from "./statement.ts";
 export async function compact(
   source: Source,
   edition: string,
-  { changed, vanished }: Pick<Changes, "changed" | "vanished">,
+  { present, changed, vanished }: Changes,
   deps: RefreshDeps,
   options: RefreshOptions,
 ): Promise<number> {
   const catalogue = await openCatalogue(source, deps);
-  const outdated = changed.filter((partition) => !isRegistered(source, catalogue, partition, deps));
-  const unwritten = outdated.filter((partition) => partition.archived && !isWritten(catalogue, partition));
+  const counted = new Set(changed);
+  const outdated = [...present.values()].filter((partition) =>
+    counted.has(partition)
+      ? !isRegistered(source, catalogue, partition, deps)
+      : isUnfinished(source, catalogue, partition),
+  );
+  const unwritten = unwrittenOf(source, catalogue, outdated);
   const { folders, bytesScanned } = await unloadParts(source, edition, unwritten, deps, options);
   const placements = outdated.map(
     (partition): Placement => ({
@@ -49,6 +55,21 @@ export async function compact(
   return bytesScanned;
 }
 
+/** The partitions that are to be compacted. */
+export function unwrittenOf(
+  source: Source,
+  catalogue: Catalogue,
+  partitions: readonly PartitionFiles[],
+): readonly PartitionFiles[] {
+  return partitions.filter((partition) => partition.archived && !isWritten(source, catalogue, partition));
+}
+
+/** A run with --full died between the word and the deed: for others the partition has not changed. */
+function isUnfinished(source: Source, catalogue: Catalogue, partition: PartitionFiles): boolean {
+  const known = catalogue.partitions.get(partition.value)?.value;
+  return known?.registered === false && (!partition.archived || isWritten(source, catalogue, partition));
+}
+
 function isRegistered(
   source: Source,
   catalogue: Catalogue,
@@ -57,13 +78,14 @@ function isRegistered(
 ): boolean {
   const known = catalogue.partitions.get(partition.value)?.value;
   if (known === undefined || !known.registered) return false;
-  if (partition.archived) return isWritten(catalogue, partition);
+  if (partition.archived) return isWritten(source, catalogue, partition);
   return known.location === lakeLocation(source, partition.value, deps);
 }
 
-/** The fingerprint covers the archived files, so a location noted with it holds them. */
-function isWritten({ partitions }: Catalogue, { value, files }: PartitionFiles): boolean {
-  return partitions.get(value)?.value.fingerprint === files;
+/** The fingerprint covers the archived files, so a location noted with it holds them, in the columns noted with it. */
+function isWritten(source: Source, { partitions }: Catalogue, { value, files }: PartitionFiles): boolean {
+  const known = partitions.get(value)?.value;
+  return known?.fingerprint === files && JSON.stringify(known.columns) === JSON.stringify(columnsOf(source));
 }
 
 /** Writes both parts of each partition to a folder of this edition. Resolves to the folders by partition. */
