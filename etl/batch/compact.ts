@@ -21,7 +21,7 @@ import {
 import type { Changes } from "./changed.ts";
 import { chunksOf } from "./chunks.ts";
 import type { RefreshDeps, RefreshOptions } from "./deps.ts";
-import { partitionFolder, type PartitionFiles } from "./partitions.ts";
+import { listPartitions, partitionFolder, type PartitionFiles } from "./partitions.ts";
 import { runStatement, runStatements } from "./statement.ts";
 
 /** Resolves to the bytes scanned. Rejects `CONFLICT` when another refresh places the same partitions. */
@@ -51,7 +51,8 @@ export async function compact(
     }),
   );
   await registerPartitions(source, catalogue, placements, deps);
-  await unregisterPartitions(source, catalogue, vanished, deps);
+  const gone = await goneOf(source, catalogue, { present, vanished }, deps, options);
+  await unregisterPartitions(source, catalogue, gone, deps);
   return bytesScanned;
 }
 
@@ -86,6 +87,24 @@ function isRegistered(
 function isWritten(source: Source, { partitions }: Catalogue, { value, files }: PartitionFiles): boolean {
   const known = partitions.get(value)?.value;
   return known?.fingerprint === files && JSON.stringify(known.columns) === JSON.stringify(columnsOf(source));
+}
+
+/** The partitions of the catalogue that have no files any more, whatever the product published of them. */
+async function goneOf(
+  source: Source,
+  { partitions }: Catalogue,
+  { present, vanished }: Pick<Changes, "present" | "vanished">,
+  { lake }: RefreshDeps,
+  { range }: RefreshOptions,
+): Promise<readonly string[]> {
+  const missing = [...partitions].flatMap(([value, { value: known }]) =>
+    known.location !== "" && !present.has(value) ? [value] : [],
+  );
+  const candidates = range === undefined ? missing : missing.filter((value) => vanished.includes(value));
+  if (candidates.length === 0) return [];
+  // another product's refresh may have placed what came after this one's listing
+  const now = await listPartitions(source, lake);
+  return candidates.filter((value) => !now.has(value));
 }
 
 /** Writes both parts of each partition to a folder of this edition. Resolves to the folders by partition. */

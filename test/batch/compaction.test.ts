@@ -1,5 +1,5 @@
 /** What is compacted follows the declaration and the lake. The stream of the source is a fake that has archived all. */
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { GraphQLDateTime } from "graphql-scalars";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
@@ -143,4 +143,32 @@ test("what was compacted before its columns were noted is mended by --full, also
   arrival = "2024-03-04T02:00:00Z";
   expect(await refresh(product, deps)).toMatchObject({ published: true, changed: [] });
   expect(await asked("sum(points)")).toBe(2 * 10 * 7);
+});
+
+test("a partition that was placed after this run listed the lake stays in the catalogue", async () => {
+  const late = ["shop/visits/", "archive/shop.visits/"];
+  const lake: RefreshDeps["lake"] = {
+    ...deps.lake,
+    async *list(prefix) {
+      const isEarly = late.includes(prefix);
+      if (isEarly) late.splice(late.indexOf(prefix), 1);
+      for await (const object of deps.lake.list(prefix))
+        if (!isEarly || !object.key.includes("day=2024-03-02")) yield object;
+    },
+  };
+  const result = await refresh(wider(others, "points", "int"), { ...deps, lake }, { full: true });
+  expect(result).toMatchObject({ changed: ["2024-03-01"] });
+  expect(late).toEqual([]);
+  expect(await asked("count(*)")).toBe(2 * 15);
+});
+
+test("a day that is gone is gone from the catalogue, also when everything is computed anew", async () => {
+  for (const folder of ["shop/visits", "archive/shop.visits"])
+    await rm(path.join(cloud.lakeFolder, folder, "day=2024-03-02"), { recursive: true });
+  const product = wider(visits, "points", "int");
+  const other = { from: Date.parse("2024-03-01"), to: Date.parse("2024-03-02") };
+  await refresh(product, deps, { range: other });
+  expect(await asked("count(*)")).toBe(2 * 15);
+  await refresh(product, deps, { full: true });
+  expect(await asked("count(*)")).toBe(15);
 });
