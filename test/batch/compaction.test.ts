@@ -1,9 +1,10 @@
 /** What is compacted follows the declaration and the lake. The stream of the source is a fake that has archived all. */
-import { mkdir, rm } from "node:fs/promises";
+import { mkdir, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { GraphQLDateTime } from "graphql-scalars";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { RefreshDeps } from "../../etl/batch/deps.ts";
+import { dryRun } from "../../etl/batch/dry-run.ts";
 import { refresh } from "../../etl/batch/run.ts";
 import type { EventStream } from "../../src/backends/event-stream.ts";
 import { columns } from "../../src/model/columns.ts";
@@ -81,6 +82,15 @@ async function writeVisits(
     TO '${cloud.lakeFolder}/${folder}/${file}' (FORMAT parquet)`);
 }
 
+async function bytesOfFiles(): Promise<number> {
+  const files = days.flatMap((day) =>
+    ["shop/visits", "archive/shop.visits"].map((folder) =>
+      stat(path.join(cloud.lakeFolder, folder, `day=${day}`, "a.parquet")),
+    ),
+  );
+  return (await Promise.all(files)).reduce((sum, { size }) => sum + size, 0);
+}
+
 async function asked(selected: string): Promise<number> {
   const sql = `SELECT ${selected} FROM "shop"."visits"`;
   const { rows } = await cloud.deps.warehouse.run({ sql, parameters: [], database: "shop" });
@@ -102,9 +112,16 @@ test("a column that is declared later is compacted from what the lake had all th
   await refresh(visits, deps);
   await refresh(others, deps);
   expect(compactions()).toBe(1);
+  const bytes = await bytesOfFiles();
+  expect(await dryRun(wider(visits, "points", "int"), deps, {})).toMatchObject({
+    changed: days,
+    bytes: 2 * bytes,
+    statements: 2,
+  });
   await refresh(wider(visits, "points", "int"), deps);
   expect(compactions()).toBe(2);
   expect(await asked("sum(points)")).toBe(2 * 10 * 7);
+  expect(await dryRun(wider(others, "points", "int"), deps, {})).toMatchObject({ bytes, statements: 1 });
   const other = await refresh(wider(others, "points", "int"), deps);
   expect(other).toMatchObject({ published: true, changed: days, rows: 2 * 15 });
   expect(compactions()).toBe(2);
