@@ -118,6 +118,7 @@ async function unloadParts(
   const folders = new Map<string, string>();
   let bytesScanned = 0;
   for (const [i, some] of chunksOf(partitions, maxUnloadPartitions).entries()) {
+    report(deps, folders.size, partitions.length);
     const target = deps.lake.url(`compacted/${source.database}.${source.table}/${edition}/${i}/`);
     const values = some.map(({ value }) => value);
     await runStatements(source, addPartsSql(source, partsOf(source, values, deps)), deps.warehouse);
