@@ -42,25 +42,28 @@ export interface Placement extends PartitionLocation {
 
 /** Creates the source's database and tables unless they are as declared, and reads what is registered. */
 export async function openCatalogue(source: Source, deps: CatalogueDeps): Promise<Catalogue> {
-  const documents = await deps.control.list<CompactedPartition>(compactedKey(source, "").pk);
-  const partitions = new Map(documents.map((document) => [document.sk, document]));
-  await createTables(source, [...partitions.values()], deps);
-  return { partitions };
+  const catalogue = await readCatalogue(source, deps);
+  await createTables(source, catalogue, deps);
+  return catalogue;
+}
+
+export async function readCatalogue(
+  source: Source,
+  { control }: Pick<CatalogueDeps, "control">,
+): Promise<Catalogue> {
+  const documents = await control.list<CompactedPartition>(compactedKey(source, "").pk);
+  return { partitions: new Map(documents.map((document) => [document.sk, document])) };
 }
 
 /** A table whose columns were declared anew is dropped and made again; its files and their locations stay. */
-async function createTables(
-  source: Source,
-  partitions: readonly (Versioned<CompactedPartition> & { readonly sk: string })[],
-  deps: CatalogueDeps,
-): Promise<void> {
+async function createTables(source: Source, { partitions }: Catalogue, deps: CatalogueDeps): Promise<void> {
   const ddl = tablesDdl(source, deps);
   const known = await deps.control.get<CataloguedTable>(cataloguedTableKey(source));
   if (JSON.stringify(known?.value.ddl) === JSON.stringify(ddl)) return;
   if (known !== null) await runStatements(source, dropTablesSql(source), deps.warehouse);
   await runStatements(source, ddl, deps.warehouse);
-  const registered = partitions.filter(({ value }) => value.registered && value.location !== "");
-  const locations = registered.map(({ sk, value }) => ({ value: sk, location: value.location }));
+  const registered = [...partitions].filter(([, { value }]) => value.registered && value.location !== "");
+  const locations = registered.map(([sk, { value }]) => ({ value: sk, location: value.location }));
   if (known !== null) await runStatements(source, addPartitionsSql(source, locations), deps.warehouse);
   await deps.control.put(cataloguedTableKey(source), { ddl } satisfies CataloguedTable, "any");
 }
@@ -125,7 +128,7 @@ async function note(
   registered: boolean,
   deps: CatalogueDeps,
 ): Promise<number> {
-  const document: CompactedPartition = { location, fingerprint, registered };
+  const document: CompactedPartition = { location, fingerprint, columns: columnsOf(source), registered };
   const revision = await deps.control.put(compactedKey(source, value), document, expected);
   if (revision !== null) return revision;
   const current = await deps.control.get<CompactedPartition>(compactedKey(source, value));
@@ -137,6 +140,11 @@ async function note(
     "CONFLICT",
     `One refresh at a time places a lake partition. Another one placed ${value} of "${source.database}.${source.table}" meanwhile. Refresh again when it has ended.`,
   );
+}
+
+/** What is compacted of a source, as the documents of its partitions say it. */
+export function columnsOf({ ownColumns }: Source): string[] {
+  return ownColumns.map(({ name, type }) => `${name}:${type}`);
 }
 
 /** The other refresh's location counts, whichever ALTER came last. */

@@ -11,6 +11,7 @@ import { addPartsSql } from "../../src/sql/catalogue.ts";
 import { compactSql, maxUnloadPartitions } from "../../src/sql/unload.ts";
 import {
   type Catalogue,
+  columnsOf,
   lakeLocation,
   openCatalogue,
   type Placement,
@@ -20,20 +21,25 @@ import {
 import type { Changes } from "./changed.ts";
 import { chunksOf } from "./chunks.ts";
 import type { RefreshDeps, RefreshOptions } from "./deps.ts";
-import { partitionFolder, type PartitionFiles } from "./partitions.ts";
+import { listPartitions, partitionFolder, type PartitionFiles } from "./partitions.ts";
 import { runStatement, runStatements } from "./statement.ts";
 
 /** Resolves to the bytes scanned. Rejects `CONFLICT` when another refresh places the same partitions. */
 export async function compact(
   source: Source,
   edition: string,
-  { changed, vanished }: Pick<Changes, "changed" | "vanished">,
+  { present, changed, vanished }: Changes,
   deps: RefreshDeps,
   options: RefreshOptions,
 ): Promise<number> {
   const catalogue = await openCatalogue(source, deps);
-  const outdated = changed.filter((partition) => !isRegistered(source, catalogue, partition, deps));
-  const unwritten = outdated.filter((partition) => partition.archived && !isWritten(catalogue, partition));
+  const counted = new Set(changed);
+  const outdated = [...present.values()].filter((partition) =>
+    counted.has(partition)
+      ? !isRegistered(source, catalogue, partition, deps)
+      : isUnfinished(source, catalogue, partition),
+  );
+  const unwritten = unwrittenOf(source, catalogue, outdated);
   const { folders, bytesScanned } = await unloadParts(source, edition, unwritten, deps, options);
   const placements = outdated.map(
     (partition): Placement => ({
@@ -45,8 +51,24 @@ export async function compact(
     }),
   );
   await registerPartitions(source, catalogue, placements, deps);
-  await unregisterPartitions(source, catalogue, vanished, deps);
+  const gone = await goneOf(source, catalogue, { present, vanished }, deps, options);
+  await unregisterPartitions(source, catalogue, gone, deps);
   return bytesScanned;
+}
+
+/** The partitions that are to be compacted. */
+export function unwrittenOf(
+  source: Source,
+  catalogue: Catalogue,
+  partitions: readonly PartitionFiles[],
+): readonly PartitionFiles[] {
+  return partitions.filter((partition) => partition.archived && !isWritten(source, catalogue, partition));
+}
+
+/** A run with --full died between the word and the deed: for others the partition has not changed. */
+function isUnfinished(source: Source, catalogue: Catalogue, partition: PartitionFiles): boolean {
+  const known = catalogue.partitions.get(partition.value)?.value;
+  return known?.registered === false && (!partition.archived || isWritten(source, catalogue, partition));
 }
 
 function isRegistered(
@@ -57,13 +79,32 @@ function isRegistered(
 ): boolean {
   const known = catalogue.partitions.get(partition.value)?.value;
   if (known === undefined || !known.registered) return false;
-  if (partition.archived) return isWritten(catalogue, partition);
+  if (partition.archived) return isWritten(source, catalogue, partition);
   return known.location === lakeLocation(source, partition.value, deps);
 }
 
-/** The fingerprint covers the archived files, so a location noted with it holds them. */
-function isWritten({ partitions }: Catalogue, { value, files }: PartitionFiles): boolean {
-  return partitions.get(value)?.value.fingerprint === files;
+/** The fingerprint covers the archived files, so a location noted with it holds them, in the columns noted with it. */
+function isWritten(source: Source, { partitions }: Catalogue, { value, files }: PartitionFiles): boolean {
+  const known = partitions.get(value)?.value;
+  return known?.fingerprint === files && JSON.stringify(known.columns) === JSON.stringify(columnsOf(source));
+}
+
+/** The partitions of the catalogue that have no files any more, whatever the product published of them. */
+async function goneOf(
+  source: Source,
+  { partitions }: Catalogue,
+  { present, vanished }: Pick<Changes, "present" | "vanished">,
+  { lake }: RefreshDeps,
+  { range }: RefreshOptions,
+): Promise<readonly string[]> {
+  const missing = [...partitions].flatMap(([value, { value: known }]) =>
+    known.location !== "" && !present.has(value) ? [value] : [],
+  );
+  const candidates = range === undefined ? missing : missing.filter((value) => vanished.includes(value));
+  if (candidates.length === 0) return [];
+  // another product's refresh may have placed what came after this one's listing
+  const now = await listPartitions(source, lake);
+  return candidates.filter((value) => !now.has(value));
 }
 
 /** Writes both parts of each partition to a folder of this edition. Resolves to the folders by partition. */
@@ -77,6 +118,7 @@ async function unloadParts(
   const folders = new Map<string, string>();
   let bytesScanned = 0;
   for (const [i, some] of chunksOf(partitions, maxUnloadPartitions).entries()) {
+    report(deps, folders.size, partitions.length);
     const target = deps.lake.url(`compacted/${source.database}.${source.table}/${edition}/${i}/`);
     const values = some.map(({ value }) => value);
     await runStatements(source, addPartsSql(source, partsOf(source, values, deps)), deps.warehouse);

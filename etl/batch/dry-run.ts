@@ -2,8 +2,10 @@
 import { type Grain, type Instant } from "../../src/model/time.ts";
 import type { Product } from "../../src/model/product.ts";
 import { maxUnloadPartitions } from "../../src/sql/unload.ts";
+import { readCatalogue } from "./catalogue.ts";
 import { findChanges } from "./changed.ts";
 import { chunksOf } from "./chunks.ts";
+import { unwrittenOf } from "./compact.ts";
 import { coveredByLake } from "./coverage.ts";
 import type { RefreshDeps, RefreshOptions } from "./deps.ts";
 import { planLoad } from "./load-plan.ts";
@@ -16,8 +18,9 @@ export interface DryRun {
   readonly held: boolean;
   readonly changed: readonly string[];
   readonly vanished: readonly string[];
-  /** Of the files of changed partitions: no more is scanned. */
+  /** Of the files that are counted, and of those that are compacted before: about what is scanned. */
   readonly bytes: number;
+  /** UNLOADs that count and compact. */
   readonly statements: number;
   /** Of each rollup and grain the periods to assemble. */
   readonly periods: readonly {
@@ -44,13 +47,15 @@ export async function dryRun(
       : coveredByLake(product, present, published.until, lake.url(lakeFolder(product.source)));
   const lookups = await foretoldLookups(product.source, { control, lake });
   const changes = findChanges(published, countedWith(product, lookups, present), until, options.range);
-  const scanned = changes.changed.filter(({ range }) => range.from < until);
+  const catalogue = await readCatalogue(product.source, { control });
+  const compacted = unwrittenOf(product.source, catalogue, changes.changed);
+  const counted = changes.changed.filter(({ range }) => range.from < until);
   return {
     held: Boolean(published.manifest?.hold),
     changed: changes.changed.map(({ value }) => value),
     vanished: changes.vanished,
-    bytes: scanned.reduce((sum, { bytes }) => sum + bytes, 0),
-    statements: chunksOf(scanned, maxUnloadPartitions).length,
+    bytes: [...compacted, ...counted].reduce((sum, { bytes }) => sum + bytes, 0),
+    statements: [compacted, counted].flatMap((some) => chunksOf(some, maxUnloadPartitions)).length,
     periods: planLoad(product, published, changes, until).map(({ rollup, grain, periods }) => ({
       rollup: rollup.name,
       grain,

@@ -216,6 +216,8 @@ export interface CompactedPartition {
   /** `s3://…/`: the lake's own folder, or a compacted one. Empty when the partition is gone from the lake. */
   readonly location: string;
   readonly fingerprint: string;
+  /** The source's own columns then, as `name:type`: a compacted folder holds no others. Old documents name none. */
+  readonly columns?: readonly string[];
   /** False from the moment the location is decided on until the catalogue has it: a crash between is repaired. */
   readonly registered: boolean;
 }

@@ -12,6 +12,12 @@ import type { ColumnType } from "./values.ts";
 /** `rollup` of the row that counts a partition's events without any grouping: what the audit holds the others to. */
 export const sourceRollup = "_source";
 
+/** `order_activity_gold` for `OrderActivity`, in the source's database. */
+export function goldTableName(product: string): string {
+  const snake = product.replaceAll(/(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, "_").toLowerCase();
+  return `${snake}_gold`;
+}
+
 export interface GoldColumns {
   readonly rollup: string;
   readonly bucket: string;

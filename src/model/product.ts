@@ -8,6 +8,7 @@ import { checkProduct } from "./checks.ts";
 import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
 import type { Expectation } from "./expectation.ts";
 import { type Component, componentsOf, countComponent, type Expression, typeOf } from "./expression.ts";
+import { claimGoldTable } from "./gold-tables.ts";
 import {
   type Class,
   type Column,
@@ -162,6 +163,7 @@ export function DataProduct(options: ProductOptions): ClassDecorator {
     const product = productOf(target.name, target as unknown as Class, options);
     if (registered.has(product.name))
       throw new DeclarationError(`Product names are unique. "${product.name}" is declared twice.`);
+    claimGoldTable(product);
     registered.set(product.name, product);
     declareType(product);
   };

@@ -8,6 +8,7 @@ import { type GraphQLScalarType, isScalarType } from "graphql";
 import { GraphQLDateTime, GraphQLSafeInt } from "graphql-scalars";
 import { Field, Float, Int, ObjectType } from "type-graphql";
 import { DeclarationError, inDeclaration, suggestion } from "./errors.ts";
+import { claimSourceTable } from "./gold-tables.ts";
 import { type Lookup, type LookupOptions, lookupsOf } from "./lookup.ts";
 import { parseDuration } from "./time.ts";
 import type { ColumnType } from "./values.ts";
@@ -153,6 +154,7 @@ export function columnDescription(column: Column): { description?: string } {
 export function Source(options: SourceOptions): ClassDecorator {
   return (target) => {
     const source = sourceOf(target.name, target as unknown as Class, options);
+    claimSourceTable(source);
     sources.set(source.target, source);
     ObjectType(source.name, { description: source.description })(target);
   };

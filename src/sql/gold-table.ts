@@ -1,12 +1,11 @@
 /** The table over a product's gold: what BI tools query. */
-import { componentType, goldColumns } from "../model/gold.ts";
+import { componentType, goldColumns, goldTableName } from "../model/gold.ts";
 import type { Product } from "../model/product.ts";
 import { createPartitionedTableSql, type PartitionedTable } from "./catalogue.ts";
 
-/** `order_activity_gold` beside the source's table, partitioned as that is. */
+/** Beside the source's table, partitioned as that is. */
 export function goldTable({ name, source }: Product): PartitionedTable {
-  const snake = name.replaceAll(/(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])/g, "_").toLowerCase();
-  return { database: source.database, table: `${snake}_gold`, partition: source.partition };
+  return { database: source.database, table: goldTableName(name), partition: source.partition };
 }
 
 export function createGoldTableSql(product: Product, location: string): string {

@@ -1,4 +1,5 @@
 /** Wrong products fail while they are loaded, and say the rule, what arrived and the way out. */
+import { GraphQLDateTime } from "graphql-scalars";
 import { describe, expect, test } from "vitest";
 import { columns } from "../../src/model/columns.ts";
 import { type Expression, ratio } from "../../src/model/expression.ts";
@@ -10,7 +11,7 @@ import {
   type ProductOptions,
   rollup,
 } from "../../src/model/product.ts";
-import type { Class } from "../../src/model/source.ts";
+import { type Class, Column, Source } from "../../src/model/source.ts";
 import { Departure, departure, Landing, refusal } from "./departures.ts";
 
 /** A product class named `Activity`; what is not given is right. */
@@ -97,6 +98,46 @@ describe("a product", () => {
     expect(refusal(() => declareProduct({}, { origin: departure.count() }))).toBe(
       `A dimension or measure is declared once. "Activity" declares "origin" twice.`,
     );
+  });
+});
+
+describe("the gold of a product", () => {
+  const sourceOf = (table: string): Class => {
+    class Event {
+      @Column(() => GraphQLDateTime) date!: Date;
+    }
+    Source({ table, time: "date", description: "Events." })(Event);
+    return Event;
+  };
+  const declareNamed = (name: string, source: Class): void => {
+    const count = { events: columns(source).count() };
+    declareProduct({ source }, count, [], { [name]: class {} }[name]);
+  };
+  const message =
+    `The gold of a product has a table of its own. "lake.sold_items_gold" is that of product "SoldItems", ` +
+    `and the table of source "Event". Rename the product, or the source's table.`;
+
+  test("has no table of a source that is declared before", () => {
+    const source = sourceOf("lake.events");
+    sourceOf("Lake.Sold_Items_Gold");
+    expect(refusal(() => declareNamed("SoldItems", source))).toBe(message);
+    declareNamed("SoldItems", sourceOf("shop.events"));
+  });
+
+  test("has no table of a source that is declared after", () => {
+    declareNamed("LostItems", sourceOf("lake.events"));
+    sourceOf("shop.lost_items_gold");
+    expect(refusal(() => sourceOf("LAKE.lost_items_gold"))).toBe(
+      message.replace("sold_items", "lost_items").replace("SoldItems", "LostItems"),
+    );
+  });
+
+  test("has no table of another product's", () => {
+    declareNamed("ABTest", sourceOf("lake.events"));
+    expect(refusal(() => declareNamed("AbTest", sourceOf("lake.visits")))).toBe(
+      `The gold of a product has a table of its own. "lake.ab_test_gold" is that of "ABTest" and of "AbTest". Rename one of them.`,
+    );
+    declareNamed("AbTest", sourceOf("shop.visits"));
   });
 });
 
