@@ -144,7 +144,7 @@ function foretold(product: Product, plan: DryRun): string {
     ...(plan.held ? ["  do nothing of this while a rollback holds the product"] : []),
     `  recount ${plan.changed.length} partitions: ${shortened(plan.changed)}`,
     `  forget ${plan.vanished.length} that are gone: ${shortened(plan.vanished)}`,
-    `  scan at most ${megabytes(plan.bytes)} in ${plan.statements} statements`,
+    `  scan about ${megabytes(plan.bytes)} in ${plan.statements} statements`,
     ...plan.periods.map(
       ({ rollup, grain, periods }) =>
         `  assemble ${periods.length} periods of ${rollup} by ${grain}: ${shortened(periods)}`,

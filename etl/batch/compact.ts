@@ -124,7 +124,8 @@ async function unloadParts(
     await runStatements(source, addPartsSql(source, partsOf(source, values, deps)), deps.warehouse);
     const sql = compactSql(source, { partitions: values, target });
     bytesScanned += (await runStatement(source, sql, deps.warehouse, options)).bytesScanned;
-    for (const value of values) folders.set(value, target + partitionFolder(source, value));
+    // Athena writes names in lower case
+    for (const value of values) folders.set(value, target + partitionFolder(source, value).toLowerCase());
     report(deps, folders.size, partitions.length);
   }
   return { folders, bytesScanned };

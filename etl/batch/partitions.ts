@@ -88,7 +88,8 @@ function valueOf(source: Source, folder: string, name: string): string {
   const [column, ...value] = name.split("=");
   const { partition } = source;
   if (
-    column?.toLowerCase() === partition.column.toLowerCase() &&
+    // keys of S3 have a case
+    column === partition.column &&
     partitionRange(value.join("="), partition.grain) !== null
   )
     return value.join("=");
