@@ -107,6 +107,7 @@ function packer(assembly: Assembly): (chunk: DuckDBDataChunk) => RankedSegment[]
   const readKey = keyReader(product, rollup);
   const nameOf = remembering((start: number) => periodName(start, periods));
   const text = new SegmentText();
+  const order = new BucketOrder();
   let [key, period]: [Value[], string] = [[], ""];
   const shown: Shown = (column, value) =>
     numberText(assembly, product.components[column - 1]!, value, () => `${JSON.stringify(key)} in ${period}`);
@@ -120,9 +121,8 @@ function packer(assembly: Assembly): (chunk: DuckDBDataChunk) => RankedSegment[]
     return Array.from({ length: chunk.rowCount }, (_, row): RankedSegment => {
       key = readKey(keys.map((vector) => vector.getItem(row)));
       period = nameOf(Number(starts.getItem(row)));
-      const order = inOrder(assembly, indexes, lists.getEntryOffset(row), lists.getEntryLength(row));
-      const packed = text.of(columns, order, shown);
-      return { key, period, packed, buckets: bitsOf(indexes, order) };
+      order.set(assembly, indexes, lists.getEntryOffset(row), lists.getEntryLength(row));
+      return { key, period, packed: text.of(columns, order.positions, shown), buckets: order.buckets };
     });
   };
 }
@@ -144,21 +144,30 @@ function remembering<K, V>(compute: (key: K) => V): (key: K) => V {
 /** The most buckets of a period: the days of a month. */
 const mostBuckets = 31;
 
-/** The positions of a list by their bucket: DuckDB gathers them as they come. */
-function inOrder({ product, rollup }: Assembly, indexes: Reader, offset: number, length: number): number[] {
-  const at = new Int32Array(mostBuckets).fill(-1);
-  for (let position = offset; position < offset + length; position++) at[indexes(position)] = position;
-  const order: number[] = [];
-  for (const position of at) if (position >= 0) order.push(position);
-  if (order.length === length) return order;
-  throw new SluiceError(
-    "REFRESH",
-    `Gold holds a bucket of a key once. That of rollup "${rollup.name}" of "${product.name}" holds one twice. Refresh again with --full.`,
-  );
-}
+/** The positions of a list by their bucket: DuckDB gathers them as they come. One is used for all, anew for each list. */
+class BucketOrder {
+  readonly positions: number[] = [];
+  /** Bit i: there is a bucket i. */
+  buckets = 0;
+  readonly #at = new Int32Array(mostBuckets);
 
-function bitsOf(indexes: Reader, order: readonly number[]): number {
-  return order.reduce((bits, position) => bits | (1 << indexes(position)), 0);
+  /** Throws `REFRESH` when the list holds a bucket twice. */
+  set({ product, rollup }: Assembly, indexes: Reader, offset: number, length: number): void {
+    this.positions.length = this.buckets = 0;
+    this.#at.fill(-1);
+    for (let position = offset; position < offset + length; position++)
+      this.#at[indexes(position)] = position;
+    for (let index = 0; index < mostBuckets; index++) {
+      if (this.#at[index]! < 0) continue;
+      this.positions.push(this.#at[index]!);
+      this.buckets |= 1 << index;
+    }
+    if (this.positions.length < length)
+      throw new SluiceError(
+        "REFRESH",
+        `Gold holds a bucket of a key once. That of rollup "${rollup.name}" of "${product.name}" holds one twice. Refresh again with --full.`,
+      );
+  }
 }
 
 /** As JSON.stringify writes it. Refuses what a JSON number cannot carry. */

@@ -28,19 +28,20 @@ export class SegmentText {
     this.#push(open);
     for (let i = 0; i < columns.length; i++) {
       if (i > 0) this.#push(comma);
-      this.#list(columns[i]!, order, (value) => shown(i, value));
+      this.#list(columns, i, order, shown);
     }
     this.#push(close);
     return this.#bytes.toString("latin1", 0, this.#length);
   }
 
-  #list(column: Reader, order: readonly number[], shown: (value: number) => string): void {
+  #list(columns: readonly Reader[], position: number, order: readonly number[], shown: Shown): void {
+    const column = columns[position]!;
     this.#push(open);
     for (let i = 0; i < order.length; i++) {
       if (i > 0) this.#push(comma);
       const value = column(order[i]!);
       if ((value | 0) === value) this.#integer(value | 0);
-      else this.#length += this.#bytes.write(shown(value), this.#length, "latin1");
+      else this.#length += this.#bytes.write(shown(position, value), this.#length, "latin1");
     }
     this.#push(close);
   }
