@@ -169,11 +169,13 @@ async function sweepCompacted(
   if (source.stream === null) return;
   const root = `compacted/${source.database}.${source.table}/`;
   const placed = await control.list<CompactedPartition>(compactedKey(source, "").pk);
-  const locations = new Map(placed.map(({ sk, value }) => [sk, value.location]));
+  const placements = new Map(placed.map(({ sk, value }) => [sk, value]));
   const isOld = (folder: string) => folder.slice(root.length) < editionId(since, "");
   const keys: string[] = [];
   for await (const { key } of lake.list(root)) {
-    const location = locations.get(partitionOf(key)) ?? "";
+    const { location, registered } = placements.get(partitionOf(key)) ?? { location: "", registered: true };
+    // the table may still show the folder before
+    if (!registered) continue;
     const named = location.startsWith(lake.url(root)) ? lake.key(location) : null;
     if (folderOf(key) !== named && isOld(key) && (named === null || isOld(named))) keys.push(key);
   }
