@@ -95,7 +95,7 @@ describe("durability", () => {
     const process1 = await startProcess(killed);
     const first = athenaClient(process1.endpoint);
     await query(first, "CREATE DATABASE kept");
-    const ids = await Promise.all(Array.from({ length: 6 }, () => start(first, endless)));
+    const ids = await startInTurn(first, 6);
     await running(first, ids[0] ?? "");
     process1.child.kill("SIGKILL");
     await new Promise((resolve) => process1.child.once("exit", resolve));
@@ -114,6 +114,13 @@ describe("durability", () => {
 // ten thousand rows three times over: far more than a test waits for
 const numbers = "UNNEST(sequence(1, 10000))";
 const endless = `SELECT count(*) FROM ${numbers} AS a(x) CROSS JOIN ${numbers} AS b(y) CROSS JOIN ${numbers} AS c(z) WHERE sqrt(x * 1e0 + y + z) < 0e0`;
+
+/** The first ones get the slots; of statements that are started at once any may. */
+async function startInTurn(on: AthenaClient, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  while (ids.length < count) ids.push(await start(on, endless));
+  return ids;
+}
 
 async function running(of: AthenaClient, id: string): Promise<void> {
   for (;;) {
@@ -142,7 +149,7 @@ async function startProcess(folders: {
 
 describe("slots", () => {
   it("a stop interrupts DuckDB and frees the slot for the next in the queue", async () => {
-    const blocking = await Promise.all(Array.from({ length: 5 }, () => start(world.client, endless)));
+    const blocking = await startInTurn(world.client, 5);
     await Promise.all(blocking.slice(0, 3).map((id) => running(world.client, id)));
     const next = await start(world.client, "SELECT 1");
     await Promise.all(
