@@ -74,7 +74,7 @@ export function keyReaderOf(dimensions: readonly GoldKeyColumn[]): (cells: reado
 
 /** A cell of DuckDB as a value of the model. Throws `REFRESH` where it is none: the audit refuses such keys before. */
 function dimensionValue(column: GoldKeyColumn, cell: unknown): Value {
-  if (isDimensionValue(column, cell)) return cell === null ? null : plainValue(cell);
+  if (isDimensionValue(column, cell)) return plainValue(cell);
   throw new SluiceError(
     "REFRESH",
     `A dimension's value is a finite number, an integer at most 2^53. "${column.name}" is ${String(cell)}. Declare it as a String, or clean the lake.`,
@@ -89,12 +89,12 @@ export function isDimensionValue({ type }: GoldKeyColumn, cell: unknown): boolea
 
 /** A cell as it is shown: what is no value of the model as text. */
 export function shownDimension(column: GoldKeyColumn, cell: unknown): Value {
-  if (cell === null || isDimensionValue(column, cell)) return cell === null ? null : plainValue(cell);
+  if (isDimensionValue(column, cell)) return plainValue(cell);
   return typeof cell === "bigint" ? cell.toString() : String(Number(cell));
 }
 
 function plainValue(cell: unknown): Value {
-  return typeof cell === "string" || typeof cell === "boolean" ? cell : Number(cell);
+  return cell === null || typeof cell === "string" || typeof cell === "boolean" ? cell : Number(cell);
 }
 
 export function ordinals(count: number): string {
