@@ -5,15 +5,25 @@ import { SluiceError } from "./errors.ts";
 import type { Value } from "./values.ts";
 
 export interface Scope {
+  /** Whose place in the queue and whose budget it is; what one tenant asked is never handed to another. */
+  readonly tenant: string;
   readonly role: "system" | "analyst";
   /** Dimension values every slice is held to; empty for whoever may see all rows. */
   readonly rows: Readonly<Record<string, Value>>;
 }
 
 /** The refresh and the micro-batches: they write for everybody. */
-export const systemScope: Scope = Object.freeze({ role: "system", rows: Object.freeze({}) });
+export const systemScope: Scope = Object.freeze({
+  tenant: "system",
+  role: "system",
+  rows: Object.freeze({}),
+});
 /** Company staff: all rows, ad-hoc fields allowed. */
-export const analystScope: Scope = Object.freeze({ role: "analyst", rows: Object.freeze({}) });
+export const analystScope: Scope = Object.freeze({
+  tenant: "company",
+  role: "analyst",
+  rows: Object.freeze({}),
+});
 
 /** Throws `FORBIDDEN` unless the key of a rollup lies within the scope. */
 export function assertWithin(scope: Scope, dimensions: readonly string[], key: readonly Value[]): void {

@@ -203,7 +203,7 @@ describe("the keys of items", () => {
 });
 
 describe("a scope", () => {
-  const german: Scope = { role: "analyst", rows: { country: "DE" } };
+  const german: Scope = { tenant: "t1", role: "analyst", rows: { country: "DE" } };
   const segment = (scope: Scope, each: Rollup, key: DimensionKey) => () =>
     segmentKey(scope, product, each, "DAY", key, "2001-06", "e1");
   const live = (scope: Scope, each: Rollup, key: DimensionKey) => () =>
@@ -238,7 +238,7 @@ describe("a scope", () => {
   });
 
   test("compares types too", () => {
-    const one: Scope = { role: "analyst", rows: { store: 1 } };
+    const one: Scope = { tenant: "t1", role: "analyst", rows: { store: 1 } };
     expect(() => assertWithin(one, ["store"], ["1"])).toThrow(refusal);
     expect(() => assertWithin({ ...one, rows: { store: false } }, ["store"], [null])).toThrow(refusal);
   });
