@@ -6,8 +6,7 @@ import DataLoader from "dataloader";
 import type { StatementResult, Warehouse } from "../backends/warehouse.ts";
 import { type Aggregate, aggregateId } from "../model/expression.ts";
 import type { Source } from "../model/source.ts";
-import type { Instant } from "../model/time.ts";
-import { type AdHocQuestion, adHocStatement } from "../sql/statement.ts";
+import { type AdHocQuestion, type AdHocResult, adHocStatement, readResult } from "../sql/statement.ts";
 import type { Gate } from "./gate.ts";
 
 export interface AdHocAsk {
@@ -18,7 +17,7 @@ export interface AdHocAsk {
 
 export interface AdHocAnswer {
   /** Aggregates by id, per bucket start (0 for a question over its whole range); a bucket without events is absent. */
-  readonly buckets: ReadonlyMap<Instant, ReadonlyMap<string, number | null>>;
+  readonly buckets: AdHocResult;
   readonly queryId: string;
   /** Of the whole statement, which may have answered other questions too. */
   readonly bytesScanned: number;
@@ -82,12 +81,15 @@ async function answer(
       { sql: statement.sql, parameters: statement.parameters, database: source.database },
       { timeoutMs: waitMs, ...(signal && { signal }) },
     );
-    const read = statement.read(result.rows);
-    const position = new Map([...questions.keys()].map((id, i) => [id, i]));
-    for (const [ask, id] of asks) {
-      const buckets = read[position.get(id)!]!;
-      answers.set(ask, { buckets, queryId: result.queryId, bytesScanned: result.bytesScanned });
-    }
+    const read = new Map(
+      [...questions.keys()].map((id, i) => [id, readResult(statement.layout, result.rows, i + 1)]),
+    );
+    for (const [ask, id] of asks)
+      answers.set(ask, {
+        buckets: read.get(id)!,
+        queryId: result.queryId,
+        bytesScanned: result.bytesScanned,
+      });
   } catch (error) {
     for (const [ask] of asks) answers.set(ask, error instanceof Error ? error : new Error(String(error)));
   }

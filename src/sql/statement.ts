@@ -25,11 +25,19 @@ export interface AdHocQuestion {
 export interface AdHocStatement {
   readonly sql: string;
   readonly parameters: readonly string[];
-  /** Reads the rows of the result: per question, per bucket start (0 for the whole), the aggregates by id. */
-  readonly read: (rows: StatementRows) => Map<Instant, ReadonlyMap<string, number | null>>[];
+  readonly layout: AdHocLayout;
 }
 
-type StatementRows = readonly (readonly (string | null)[])[];
+/** What the columns of a result hold, behind those of the question's number and the bucket. Plain JSON: jobs keep it. */
+export interface AdHocLayout {
+  /** Ids of aggregates. */
+  readonly aggregates: readonly string[];
+}
+
+export type StatementRows = readonly (readonly (string | null)[])[];
+
+/** Per bucket start (0 for a question over its whole range) the aggregates by id. */
+export type AdHocResult = ReadonlyMap<Instant, ReadonlyMap<string, number | null>>;
 
 /** The column that numbers the questions, named as no column of the source. */
 function numberOf(source: Source): string {
@@ -57,7 +65,7 @@ export function adHocStatement(
     `  AND (${questions.map((question, i) => `(${number} = ${i + 1} AND ${questionSql(source, question, parameters)})`).join("\n    OR ")})`,
     "GROUP BY 1, 2",
   ].join("\n");
-  return { sql, parameters, read: (rows) => readRows(rows, questions.length, aggregates.map(aggregateId)) };
+  return { sql, parameters, layout: { aggregates: aggregates.map(aggregateId) } };
 }
 
 function usedProperties(questions: readonly AdHocQuestion[], aggregates: readonly Aggregate[]): string[] {
@@ -118,19 +126,14 @@ export function partitionValue(source: Source, at: Instant): string {
   return formatInstant(at).slice(0, partitionLength[source.partition.grain]);
 }
 
-function readRows(
-  rows: StatementRows,
-  questions: number,
-  ids: readonly string[],
-): Map<Instant, ReadonlyMap<string, number | null>>[] {
-  const answers = Array.from(
-    { length: questions },
-    () => new Map<Instant, ReadonlyMap<string, number | null>>(),
-  );
-  for (const [question, bucket, ...cells] of rows) {
+/** What the result of a statement says of its `question`th question, from 1. */
+export function readResult({ aggregates }: AdHocLayout, rows: StatementRows, question: number): AdHocResult {
+  const result = new Map<Instant, ReadonlyMap<string, number | null>>();
+  for (const [number, bucket, ...cells] of rows) {
+    if (Number(number) !== question) continue;
     const start = bucket == null ? 0 : Date.parse(`${bucket.slice(0, 23).replace(" ", "T")}Z`);
     const values = cells.map((cell) => (cell === null ? null : Number(cell)));
-    answers[Number(question) - 1]!.set(start, new Map(ids.map((id, i) => [id, values[i] ?? null])));
+    result.set(start, new Map(aggregates.map((id, i) => [id, values[i] ?? null])));
   }
-  return answers;
+  return result;
 }

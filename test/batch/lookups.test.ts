@@ -12,7 +12,7 @@ import { lookup } from "../../src/model/lookup.ts";
 import { DataProduct, declaredProducts, Dimension, Measure, rollup } from "../../src/model/product.ts";
 import { Column, Source } from "../../src/model/source.ts";
 import { dimensionValuesStatement } from "../../src/sql/dimension-values.ts";
-import { adHocStatement } from "../../src/sql/statement.ts";
+import { adHocStatement, readResult } from "../../src/sql/statement.ts";
 import { type Cloud, startCloud } from "./cloud.ts";
 import { storedBuckets, storedManifest } from "./stored.ts";
 
@@ -151,13 +151,13 @@ async function expectServed(): Promise<void> {
 async function askedByRegion(region: string): Promise<number> {
   const range = { from: Date.parse("2024-02-28T00:00:00Z"), to: Date.parse("2024-03-01T00:00:00Z") };
   const where = [{ op: "eq", column: "region", value: region }] as const;
-  const { sql, parameters, read } = adHocStatement(
+  const { sql, parameters, layout } = adHocStatement(
     sales.source,
     [{ where, range, by: null }],
     [{ kind: "count" }],
   );
   const { rows } = await cloud.deps.warehouse.run({ sql, parameters, database: "shop" });
-  return read(rows)[0]!.get(0)?.get("count(*)") ?? 0;
+  return readResult(layout, rows, 1).get(0)?.get("count(*)") ?? 0;
 }
 
 async function expectedIn(region: string): Promise<number> {

@@ -4,7 +4,7 @@ import { columns } from "../../src/model/columns.ts";
 import { UserInputError } from "../../src/model/errors.ts";
 import { aggregatesOf } from "../../src/model/expression.ts";
 import { sourceFor } from "../../src/model/source.ts";
-import { adHocStatement } from "../../src/sql/statement.ts";
+import { adHocStatement, readResult } from "../../src/sql/statement.ts";
 
 const source = sourceFor(Flight);
 const at = (text: string): number => Date.parse(`${text}Z`);
@@ -52,7 +52,7 @@ GROUP BY 1, 2`);
 
   it("reads its rows back: per question, per bucket, by aggregate", () => {
     const range = { from: at("2001-05-01T00:00"), to: at("2001-06-01T00:00") };
-    const { read } = adHocStatement(
+    const { layout } = adHocStatement(
       source,
       [
         { where: [], range, by: null },
@@ -60,10 +60,11 @@ GROUP BY 1, 2`);
       ],
       aggregates,
     );
-    const [whole, byDay] = read([
+    const rows = [
       ["2", "2001-05-02 00:00:00.000", null, "7"],
       ["1", null, "55", "200"],
-    ]);
+    ];
+    const [whole, byDay] = [1, 2].map((question) => readResult(layout, rows, question));
     expect(whole!.get(0)).toEqual(
       new Map([
         ["percentile(delay,0.9)", 55],
