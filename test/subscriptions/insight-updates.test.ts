@@ -23,12 +23,13 @@ const everything = { product: shopActivity, where: [] };
 function follow(
   question: Parameters<LiveFeeds["insights"]>[0] = everything,
   open: (shop: Shop) => Session = shopSession,
+  besides: Parameters<LiveFeeds["insights"]>[2] = async () => [],
 ) {
   const newSession = () => {
     sessions += 1;
     return open(shop);
   };
-  return live.insights(question, newSession)[Symbol.asyncIterator]();
+  return live.insights(question, newSession, besides)[Symbol.asyncIterator]();
 }
 
 type Following = ReturnType<typeof follow>;
