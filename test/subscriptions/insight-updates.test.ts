@@ -102,6 +102,16 @@ describe("states", () => {
     await following.return!();
   });
 
+  test("are told when an insight besides has moved, though their own numbers have not", async () => {
+    const oslo = { product: shopActivity, where: [{ op: "eq", column: "shop", value: "Oslo" }] } as const;
+    const following = follow(oslo, shopSession, async () => [await shopSession(shop).insight(everything)]);
+    expect(await salesOf(following)).toBe(0);
+    await sell();
+    expect(await salesOf(following)).toBe(0);
+    expect(sessions).toBe(2);
+    await following.return!();
+  });
+
   test("follow what is published of the product, and nothing of others", async () => {
     const following = follow();
     await salesOf(following);
