@@ -77,6 +77,8 @@ function refusePair(token: Token, next: Token | undefined): void {
     throw notTrino("a trailing comma");
   if (isSymbol(token, "(") && isWord(next, "from")) throw notTrino("FROM without SELECT");
   if (isWord(token, "isnull", "notnull", "ilike", "qualify", "sample")) throw notTrino(token.text);
+  if (isWord(token, "rollup", "cube") && !isSymbol(next, "("))
+    throw notTrino(`the reserved word ${token.text} as a name`, `Write "${token.value}"`);
 }
 
 const castTypes =
