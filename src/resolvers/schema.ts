@@ -4,6 +4,7 @@ import type { Product } from "../model/product.ts";
 import type { Class } from "../model/source.ts";
 import { schemaOf } from "../schema/build.ts";
 import { checkNames, streamedSources } from "../schema/names.ts";
+import { AdHocJobResolver } from "./ad-hoc-job.ts";
 import { catalogueResolvers } from "./catalogue.ts";
 import { eventFeedResolvers } from "./event-feed.ts";
 import { insightResolver } from "./insight.ts";
@@ -14,6 +15,7 @@ export function buildSluiceSchema(products: readonly Product[]): GraphQLSchema {
   checkNames(products);
   return schemaOf([
     ...catalogueResolvers(products),
+    AdHocJobResolver,
     ...products.map(insightResolver),
     ...products.filter((product) => product.source.stream !== null).map(insightUpdatesResolver),
     ...streamedSources(products).flatMap(eventFeedResolvers),

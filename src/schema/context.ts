@@ -2,6 +2,7 @@
  * What resolvers and subscriptions may ask of the machinery behind them. `src/loaders` implements it; one session
  * serves one request (or one event of a subscription) and reads one version of each manifest.
  */
+import type { AdHocJob } from "../model/ad-hoc-job.ts";
 import type { Filter } from "../model/filter.ts";
 import type { Product } from "../model/product.ts";
 import type { Source } from "../model/source.ts";
@@ -40,6 +41,12 @@ export interface Session {
   /** Resolves the range and plans. Rejects `UserInputError` for a reversed or unanswerable range. */
   insight(question: Question): Promise<Insight>;
   catalogue(product: Product): Promise<CatalogueEntry>;
+  /** Null when the viewer's tenant has no such job. */
+  adHocJob(id: string): Promise<AdHocJob | null>;
+  /** Stops it for all who wait for it; one that is over stays as it is. Null as above. */
+  cancelAdHocJob(id: string): Promise<AdHocJob | null>;
+  /** The job now, then after each change; ends after a state that is final, and after a single null as above. */
+  adHocJobUpdates(id: string): AsyncIterable<AdHocJob | null>;
   /** What goes into `extensions.sluice`. */
   extensions(): SluiceExtensions;
 }

@@ -4,7 +4,7 @@ import type { Product } from "../model/product.ts";
 import type { Source } from "../model/source.ts";
 
 const ownTypes =
-  "Query Subscription Mutation String Int Float Boolean ID DateTime Duration SafeInt Cursor Grain TimeRange StringFilter IntFilter FloatFilter BooleanFilter DateTimeFilter DataProduct Coverage Dimension Measure Rollup Freshness Edition".split(
+  "Query Subscription Mutation String Int Float Boolean ID DateTime Duration SafeInt Cursor Grain TimeRange StringFilter IntFilter FloatFilter BooleanFilter DateTimeFilter DataProduct Coverage Dimension Measure Rollup Freshness Edition AdHocJob AdHocState".split(
     " ",
   );
 
@@ -34,6 +34,7 @@ export function checkNames(products: readonly Product[]): void {
   };
   claim("products", "the catalogue");
   claim("product", "the catalogue");
+  for (const own of ["adHocJob", "cancelAdHocJob", "adHocJobUpdated"]) claim(own, "the ad-hoc fallback");
   for (const { name, field } of products)
     for (const derived of [name, `${name}Filter`, field, `${field}Updated`])
       claim(derived, `product "${name}"`);
