@@ -51,10 +51,10 @@ export class AdHocJobs {
   }
 
   /**
-   * The job now and whenever it has changed, its end last. Whoever follows it counts as waiting for it. Resolves to null
-   * as for `job`.
+   * The job now and whenever it has changed, its end last; nothing where `job` is null. Whoever follows it counts as
+   * waiting for it, until the iteration ends or is returned from.
    */
-  watch(_scope: Scope, _id: string): Promise<AsyncIterable<AdHocJob> | null> {
+  watch(_scope: Scope, _id: string): AsyncIterable<AdHocJob> {
     throw new TypeError("to come");
   }
 
