@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Retention } from "../etl/batch/deps.ts";
+import type { AdHocLimits } from "../src/loaders/ad-hoc/limits.ts";
 import { SluiceError } from "../src/model/errors.ts";
 import { dayMs, formatDuration, hourMs, parseDuration } from "../src/model/time.ts";
 
@@ -24,17 +25,8 @@ export interface Environment {
   readonly logLevel: string;
 }
 
-/** What bounds the ad-hoc fallback; gateways over the same stores have the same. */
-export interface AdHocSettings {
-  /** Executions at a time, of all gateways together. */
-  readonly concurrency: number;
-  /** Per tenant and day, UTC. */
-  readonly budgetBytes: number;
-  /** How long an execution goes on for clients that were told AD_HOC_PENDING. */
-  readonly leaseMs: number;
-  /** The longest run of one execution. */
-  readonly timeoutMs: number;
-}
+/** Gateways over the same stores have the same. */
+export type AdHocSettings = Pick<AdHocLimits, "concurrency" | "bytesPerDay" | "pendingMs" | "maxRunMs">;
 
 /** The settings, as `--help` lists them. */
 export const settings: readonly (readonly [name: string, meaning: string])[] = [
@@ -45,13 +37,13 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
   ["SLUICE_REPLAY_SPEED", "speed of the replay: a factor (default 600) or max"],
   ["SLUICE_WINDOW_MS", "width of a micro-batch in milliseconds (default 1000)"],
   ["SLUICE_AD_HOC_WAIT_MS", "how long a request waits for its ad-hoc fields (default 20000)"],
-  ["SLUICE_AD_HOC_CONCURRENCY", "Athena executions at a time for them, of all gateways together (default 4)"],
+  ["SLUICE_AD_HOC_CONCURRENCY", "Athena executions at a time for them, of all gateways together (default 5)"],
   ["SLUICE_AD_HOC_BUDGET", "what a tenant may scan a day (UTC), as 500MB, 100GB or 1TB (default 1TB)"],
   [
     "SLUICE_AD_HOC_LEASE",
     "how long an execution goes on after AD_HOC_PENDING, as ISO 8601 (default PT5M; PT0S: not at all)",
   ],
-  ["SLUICE_AD_HOC_TIMEOUT", "the longest run of one execution, as ISO 8601 (default PT15M)"],
+  ["SLUICE_AD_HOC_TIMEOUT", "the longest run of one execution, as ISO 8601 (default PT30M)"],
   ["SLUICE_KEEP_EDITIONS", "how many of the newest editions stay, to roll back to (default 10)"],
   ["SLUICE_KEEP_FOR", "how long every edition stays, as ISO 8601 (default P7D)"],
   [
@@ -75,12 +67,12 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
     windowMs: wholeNumber("SLUICE_WINDOW_MS", env.SLUICE_WINDOW_MS ?? "1000", 10, 600_000),
     adHocWaitMs: wholeNumber("SLUICE_AD_HOC_WAIT_MS", env.SLUICE_AD_HOC_WAIT_MS ?? "20000", 0, 600_000),
     adHoc: {
-      concurrency: wholeNumber("SLUICE_AD_HOC_CONCURRENCY", env.SLUICE_AD_HOC_CONCURRENCY ?? "4", 1, 1_000),
-      budgetBytes: bytes("SLUICE_AD_HOC_BUDGET", env.SLUICE_AD_HOC_BUDGET ?? "1TB"),
-      leaseMs: durationWithin("SLUICE_AD_HOC_LEASE", env.SLUICE_AD_HOC_LEASE ?? "PT5M", 0, dayMs),
-      timeoutMs: durationWithin(
+      concurrency: wholeNumber("SLUICE_AD_HOC_CONCURRENCY", env.SLUICE_AD_HOC_CONCURRENCY ?? "5", 1, 1_000),
+      bytesPerDay: bytes("SLUICE_AD_HOC_BUDGET", env.SLUICE_AD_HOC_BUDGET ?? "1TB"),
+      pendingMs: durationWithin("SLUICE_AD_HOC_LEASE", env.SLUICE_AD_HOC_LEASE ?? "PT5M", 0, dayMs),
+      maxRunMs: durationWithin(
         "SLUICE_AD_HOC_TIMEOUT",
-        env.SLUICE_AD_HOC_TIMEOUT ?? "PT15M",
+        env.SLUICE_AD_HOC_TIMEOUT ?? "PT30M",
         1_000,
         4 * hourMs, // as far as Athena's own limit of a DML statement can be raised
       ),

@@ -61,9 +61,7 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
     catalogue: (product) => catalogueEntry(shared, product),
     adHocJob: async () => null,
     cancelAdHocJob: async () => null,
-    adHocJobUpdates: async function* () {
-      yield null;
-    },
+    adHocJobUpdates: async function* () {},
     extensions: () => provenance.extensions(),
   };
 }

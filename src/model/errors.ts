@@ -7,13 +7,13 @@ export type ErrorCode =
   | "BAD_USER_INPUT"
   | "NOT_LIVE"
   | "CURSOR_EXPIRED"
+  | "AD_HOC_PENDING"
   | "AD_HOC_FAILED"
   | "AD_HOC_THROTTLED"
   | "AD_HOC_CANCELLED"
   | "AD_HOC_TIMEOUT"
-  | "AD_HOC_NOT_ALLOWED"
   | "AD_HOC_BUDGET_EXCEEDED"
-  | "AD_HOC_PENDING"
+  | "AD_HOC_NOT_ALLOWED"
   | "FORBIDDEN"
   | "QUERY_TOO_COMPLEX"
   | "BACKEND_UNAVAILABLE"
@@ -45,14 +45,14 @@ export class UserInputError extends SluiceError {
   }
 }
 
-/** An ad-hoc field is not there yet: its job goes on without the request. */
+/** The answer is still being computed. Whoever asks again in a while, or follows the job, gets it. */
 export class AdHocPendingError extends SluiceError {
   readonly jobId: string;
 
   constructor(jobId: string) {
     super(
       "AD_HOC_PENDING",
-      "Athena is still computing this field, and goes on. Follow adHocJobUpdated(id: …) or ask adHocJob(id: …) with the jobId of this error, and ask the same again when it has SUCCEEDED.",
+      `Athena is still computing this field. Ask again in a while, or follow adHocJobUpdated(id: "${jobId}"): asking again picks up the finished answer.`,
     );
     this.jobId = jobId;
   }

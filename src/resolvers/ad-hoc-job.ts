@@ -3,7 +3,7 @@ import { Arg, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root, Subscript
 import type { AdHocJob } from "../model/ad-hoc-job.ts";
 import { clientSentences, type ErrorCode } from "../model/errors.ts";
 import { AdHocJob as AdHocJobType } from "../schema/ad-hoc-job.ts";
-import type { SluiceContext } from "../schema/context.ts";
+import type { Session, SluiceContext } from "../schema/context.ts";
 
 const nullable = true;
 const jobId = { description: "The `jobId` of an error AD_HOC_PENDING." };
@@ -36,7 +36,7 @@ export class AdHocJobResolver {
     nullable,
     description:
       "An ad-hoc job now, then whenever it has changed; ends after SUCCEEDED, FAILED or CANCELLED. A single null when none of the viewer's tenant has this id.",
-    subscribe: ({ args, context }: Follow) => context.session.adHocJobUpdates(args.id),
+    subscribe: ({ args: { id }, context: { session } }: Follow) => updates(session, id),
   })
   adHocJobUpdated(@Arg("id", () => ID, jobId) _id: string, @Root() job: AdHocJob | null) {
     return job;
@@ -46,6 +46,14 @@ export class AdHocJobResolver {
   error(@Root() { error }: AdHocJob): string | null {
     return error && sentenceOf(error);
   }
+}
+
+async function updates(session: Session, id: string): Promise<AsyncIterable<AdHocJob | null>> {
+  return (await session.adHocJob(id)) === null ? noJob() : session.adHocJobUpdates(id);
+}
+
+async function* noJob(): AsyncGenerator<null> {
+  yield null;
 }
 
 /** The very sentence that the fields' errors have. */

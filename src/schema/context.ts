@@ -45,8 +45,8 @@ export interface Session {
   adHocJob(id: string): Promise<AdHocJob | null>;
   /** Stops it for all who wait for it; one that is over stays as it is. Null as above. */
   cancelAdHocJob(id: string): Promise<AdHocJob | null>;
-  /** The job now, then after each change; ends after a state that is final, and after a single null as above. */
-  adHocJobUpdates(id: string): AsyncIterable<AdHocJob | null>;
+  /** The job now and whenever it has changed, its end last; nothing where there is none. */
+  adHocJobUpdates(id: string): AsyncIterable<AdHocJob>;
   /** What goes into `extensions.sluice`. */
   extensions(): SluiceExtensions;
 }

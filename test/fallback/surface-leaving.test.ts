@@ -252,7 +252,10 @@ async function pending(
 
 function jobIdOf({ errors }: Answer): string {
   expect(errors).toMatchObject([
-    { path: ["asked", "countedGrams"], extensions: { code: "AD_HOC_PENDING", jobId: expect.any(String) as string } },
+    {
+      path: ["asked", "countedGrams"],
+      extensions: { code: "AD_HOC_PENDING", jobId: expect.any(String) as string },
+    },
   ]);
   return errors![0]!.extensions.jobId!;
 }

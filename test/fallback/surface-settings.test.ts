@@ -4,8 +4,8 @@ import { readEnvironment, settings } from "../../bin/environment.ts";
 
 const read = (env: Record<string, string> = {}) => readEnvironment(env, "/").adHoc;
 
-test("by default a few executions at a time, a terabyte a day, a quarter of an hour each", () => {
-  expect(read()).toEqual({ concurrency: 4, budgetBytes: 1e12, leaseMs: 300_000, timeoutMs: 900_000 });
+test("by default a few executions at a time, a terabyte a day, half an hour each", () => {
+  expect(read()).toEqual({ concurrency: 5, bytesPerDay: 1e12, pendingMs: 300_000, maxRunMs: 1_800_000 });
 });
 
 test.each([
@@ -16,16 +16,16 @@ test.each([
   ["0B", 0],
   ["0.5KB", 500],
 ])("a budget of %s is %i bytes", (text, bytes) => {
-  expect(read({ SLUICE_AD_HOC_BUDGET: text }).budgetBytes).toBe(bytes);
+  expect(read({ SLUICE_AD_HOC_BUDGET: text }).bytesPerDay).toBe(bytes);
 });
 
 test.each([
   ["SLUICE_AD_HOC_CONCURRENCY", "1", { concurrency: 1 }],
   ["SLUICE_AD_HOC_CONCURRENCY", "1000", { concurrency: 1_000 }],
-  ["SLUICE_AD_HOC_LEASE", "PT0S", { leaseMs: 0 }],
-  ["SLUICE_AD_HOC_LEASE", "P1D", { leaseMs: 86_400_000 }],
-  ["SLUICE_AD_HOC_TIMEOUT", "PT1S", { timeoutMs: 1_000 }],
-  ["SLUICE_AD_HOC_TIMEOUT", "PT4H", { timeoutMs: 14_400_000 }],
+  ["SLUICE_AD_HOC_LEASE", "PT0S", { pendingMs: 0 }],
+  ["SLUICE_AD_HOC_LEASE", "P1D", { pendingMs: 86_400_000 }],
+  ["SLUICE_AD_HOC_TIMEOUT", "PT1S", { maxRunMs: 1_000 }],
+  ["SLUICE_AD_HOC_TIMEOUT", "PT4H", { maxRunMs: 14_400_000 }],
 ])("%s=%s is taken", (name, text, expected) => {
   expect(read({ [name]: text })).toMatchObject(expected);
 });

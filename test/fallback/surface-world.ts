@@ -103,7 +103,8 @@ export async function startWorld(): Promise<World> {
   return {
     gateways: [await open(patient), await open(patient)],
     open,
-    executions: async () => (await executionsOf(own)).filter(({ QueryExecutionId }) => !known.has(QueryExecutionId!)),
+    executions: async () =>
+      (await executionsOf(own)).filter(({ QueryExecutionId }) => !known.has(QueryExecutionId!)),
     forget: async () => {
       for (const { QueryExecutionId } of await executionsOf(own)) known.add(QueryExecutionId!);
     },
@@ -138,7 +139,10 @@ function gramsUntil(day: number): Promise<number> {
 
 async function executionsOf({ athena }: Clients): Promise<readonly QueryExecution[]> {
   const found: QueryExecution[] = [];
-  for await (const { QueryExecutionIds = [] } of paginateListQueryExecutions({ client: athena }, { WorkGroup: workgroup })) {
+  for await (const { QueryExecutionIds = [] } of paginateListQueryExecutions(
+    { client: athena },
+    { WorkGroup: workgroup },
+  )) {
     if (QueryExecutionIds.length === 0) continue;
     const answer = await athena.send(new BatchGetQueryExecutionCommand({ QueryExecutionIds }));
     found.push(...(answer.QueryExecutions ?? []));

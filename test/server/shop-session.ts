@@ -68,7 +68,7 @@ export function shopSession(shop: Shop): Session {
       return cancelled;
     },
     adHocJobUpdates: async function* (id) {
-      yield* shop.jobs.get(id) ?? [null];
+      yield* shop.jobs.get(id) ?? [];
     },
     extensions: () => ({ manifest, provenance }),
   };
