@@ -30,12 +30,8 @@ const answered = (grams: number) => ({ stored: { parcels }, asked: { countedGram
 const withoutGrams = { stored: { parcels }, asked: { countedGrams: null } };
 const states = async () => (await world.executions()).map(({ Status }) => Status?.State);
 
-async function started(): Promise<void> {
+async function expectRunning(): Promise<void> {
   await expect.poll(states, patience).toEqual(["RUNNING"]);
-}
-
-async function cancelled(): Promise<void> {
-  await expect.poll(states, patience).toEqual(["CANCELLED"]);
 }
 
 /** A request that can be given up. */
@@ -54,26 +50,26 @@ function ask(gateway: Gateway, query: string): { answer: Promise<Response>; leav
 describe("when the last one who asked has left, the execution is stopped", () => {
   test("a request is given up", async () => {
     const { answer, leave } = ask(first, question());
-    await started();
+    await expectRunning();
     leave();
     await expect(answer).rejects.toThrow("aborted");
-    await cancelled();
+    await expect.poll(states, patience).toEqual(["CANCELLED"]);
   });
 
   test.each(["completed", "closed"])("a query over WebSocket is %s", async (how) => {
     const socket = await connect(first);
     socket.say(subscribe("1", question()));
-    await started();
+    await expectRunning();
     if (how === "completed") socket.say({ type: "complete", id: "1" });
     else socket.close();
-    await cancelled();
+    await expect.poll(states, patience).toEqual(["CANCELLED"]);
     socket.close();
   });
 
   test("it goes on for one who has asked another gateway, and is the only one", async () => {
     const query = question();
     const leaving = ask(first, query);
-    await started();
+    await expectRunning();
     const staying = post(second, { query });
     const socket = await connect(second);
     socket.say(subscribe("1", query));
@@ -142,14 +138,16 @@ describe("cancelAdHocJob", () => {
     const query = question();
     const id = await pending(first, query);
     const waiting = [post(first, { query }), post(second, { query })];
-    await started();
-    const { answer } = await post(second, { query: `mutation { cancelAdHocJob(id: "${id}") { id state } }` });
-    expect(answer).toEqual({ data: { cancelAdHocJob: { id, state: "CANCELLED" } } });
+    await expectRunning();
+    const cancel = `mutation { cancelAdHocJob(id: "${id}") { id state } }`;
+    expect((await post(second, { query: cancel })).answer).toEqual({
+      data: { cancelAdHocJob: { id, state: "CANCELLED" } },
+    });
     for (const { answer } of await Promise.all(waiting)) {
       expect(answer.data).toEqual(withoutGrams);
       expect(answer.errors).toMatchObject([{ extensions: { code: "AD_HOC_CANCELLED" } }]);
     }
-    await cancelled();
+    await expect.poll(states, patience).toEqual(["CANCELLED"]);
     expect(await jobOf(first, id)).toMatchObject({
       state: "CANCELLED",
       error: "Athena's computation of this field was cancelled. Ask again.",
@@ -195,7 +193,7 @@ test("a subscription to a job ends when its socket closes", async () => {
     .toEqual({ data: { adHocJob: { id } } });
   socket.close();
   await post(first, { query: `mutation { cancelAdHocJob(id: "${id}") { state } }` });
-  await cancelled();
+  await expect.poll(states, patience).toEqual(["CANCELLED"]);
 });
 
 test("a budget that does not reach is AD_HOC_BUDGET_EXCEEDED before anything runs", async () => {
@@ -218,7 +216,7 @@ test("an execution beyond SLUICE_AD_HOC_TIMEOUT is stopped: AD_HOC_TIMEOUT", asy
       extensions: { code: "AD_HOC_TIMEOUT" },
     },
   ]);
-  await cancelled();
+  await expect.poll(states, patience).toEqual(["CANCELLED"]);
 });
 
 const fields = "{ id state progress bytesScanned submittedAt error }";

@@ -2,14 +2,11 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import {
-  BatchGetQueryExecutionCommand,
-  paginateListQueryExecutions,
-  type QueryExecution,
-} from "@aws-sdk/client-athena";
+import type { QueryExecution } from "@aws-sdk/client-athena";
 import { GraphQLDateTime } from "graphql-scalars";
 import { pino } from "pino";
 import { Int } from "type-graphql";
+import { executionsSince } from "../../bench/executions.ts";
 import { backends } from "../../bin/backends.ts";
 import { processBroadcast } from "../../bin/broadcast.ts";
 import { type Clients, closeClients, localClients, provision } from "../../bin/clients.ts";
@@ -18,7 +15,6 @@ import { readEnvironment } from "../../bin/environment.ts";
 import { openGateway } from "../../bin/gateway.ts";
 import { withDuckDb } from "../../bin/sample-lake.ts";
 import { refreshDeps } from "../../bin/system.ts";
-import { workgroup } from "../../cloud/resources.ts";
 import { refresh } from "../../etl/batch/run.ts";
 import { columns } from "../../src/model/columns.ts";
 import { AdHoc, DataProduct, declaredProducts, Dimension, Measure, rollup } from "../../src/model/product.ts";
@@ -104,9 +100,9 @@ export async function startWorld(): Promise<World> {
     gateways: [await open(patient), await open(patient)],
     open,
     executions: async () =>
-      (await executionsOf(own)).filter(({ QueryExecutionId }) => !known.has(QueryExecutionId!)),
+      (await executionsSince(own, 0)).filter(({ QueryExecutionId }) => !known.has(QueryExecutionId!)),
     forget: async () => {
-      for (const { QueryExecutionId } of await executionsOf(own)) known.add(QueryExecutionId!);
+      for (const { QueryExecutionId } of await executionsSince(own, 0)) known.add(QueryExecutionId!);
     },
     gramsUntil,
     close: async () => {
@@ -135,17 +131,4 @@ function gramsUntil(day: number): Promise<number> {
     );
     return result.getRows()[0]![0] as number;
   });
-}
-
-async function executionsOf({ athena }: Clients): Promise<readonly QueryExecution[]> {
-  const found: QueryExecution[] = [];
-  for await (const { QueryExecutionIds = [] } of paginateListQueryExecutions(
-    { client: athena },
-    { WorkGroup: workgroup },
-  )) {
-    if (QueryExecutionIds.length === 0) continue;
-    const answer = await athena.send(new BatchGetQueryExecutionCommand({ QueryExecutionIds }));
-    found.push(...(answer.QueryExecutions ?? []));
-  }
-  return found.reverse();
 }
