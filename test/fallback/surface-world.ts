@@ -48,11 +48,11 @@ export class ParcelTraffic {
 }
 
 export const firstDay = "2024-03-01";
-export const days = 20;
+export const days = 12;
 const perDay = 100_000;
 
 /** The i-th parcel, as plain SQL. */
-const parcels = `SELECT TIMESTAMP '${firstDay} 00:00:00' + to_microseconds(CAST(i * ${86_400_000_000 / perDay} AS BIGINT)) AS at,
+const parcels = `SELECT TIMESTAMP '${firstDay} 00:00:00' + to_microseconds(CAST(i * ${86_400_000_000 / perDay} AS BIGINT)) AS "at",
   'd' || (i % 7) AS depot, CAST(1 + (i * 7919) % 9999 AS INTEGER) AS weight FROM range(${days * perDay}) AS t(i)`;
 
 export interface World {
@@ -119,7 +119,7 @@ async function writeLake(lake: string): Promise<void> {
   mkdirSync(join(lake, "post"), { recursive: true });
   await withDuckDb(async (duck) => {
     await duck.run(
-      `COPY (SELECT *, strftime(at, '%Y-%m-%d') AS day FROM (${parcels})) TO '${folder}' (FORMAT parquet, PARTITION_BY (day))`,
+      `COPY (SELECT *, strftime("at", '%Y-%m-%d') AS day FROM (${parcels})) TO '${folder}' (FORMAT parquet, PARTITION_BY (day))`,
     );
   });
 }
@@ -127,7 +127,7 @@ async function writeLake(lake: string): Promise<void> {
 function gramsUntil(day: number): Promise<number> {
   return withDuckDb(async (duck) => {
     const result = await duck.runAndReadAll(
-      `SELECT CAST(sum(weight) AS DOUBLE) FROM (${parcels}) WHERE at < TIMESTAMP '${firstDay}' + to_days(${day})`,
+      `SELECT CAST(sum(weight) AS DOUBLE) FROM (${parcels}) WHERE "at" < TIMESTAMP '${firstDay}' + to_days(${day})`,
     );
     return result.getRows()[0]![0] as number;
   });
