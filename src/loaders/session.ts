@@ -59,6 +59,9 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
   return {
     insight: (question) => gate.plan(async () => pose(workings, await see(question.product), question)),
     catalogue: (product) => catalogueEntry(shared, product),
+    adHocJob: async () => null,
+    cancelAdHocJob: async () => null,
+    adHocJobUpdates: async function* () {},
     extensions: () => provenance.extensions(),
   };
 }
