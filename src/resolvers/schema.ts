@@ -9,6 +9,7 @@ import { AdHocJobResolver } from "./ad-hoc-job.ts";
 import { catalogueResolvers } from "./catalogue.ts";
 import { eventFeedResolvers } from "./event-feed.ts";
 import { growthResolver } from "./growth.ts";
+import { groupsResolvers } from "./groups.ts";
 import { insightResolver } from "./insight.ts";
 import { insightUpdatesResolver } from "./insight-updates.ts";
 
@@ -20,6 +21,7 @@ export function buildSluiceSchema(products: readonly Product[]): GraphQLSchema {
     AdHocJobResolver,
     ...products.map(insightResolver),
     ...products.filter((product) => growingMeasures(product).length > 0).map(growthResolver),
+    ...products.flatMap(groupsResolvers),
     ...products.filter((product) => product.source.stream !== null).map(insightUpdatesResolver),
     ...streamedSources(products).flatMap(eventFeedResolvers),
   ] as [Class, ...Class[]]);
