@@ -1,6 +1,6 @@
 /** The Athena fallback of one process. */
 import type { AdHocJob } from "../../model/ad-hoc-job.ts";
-import type { LakePartition } from "../../model/control.ts";
+import type { LakePage } from "../../model/control.ts";
 import type { Aggregate } from "../../model/expression.ts";
 import type { Scope } from "../../model/scope.ts";
 import type { Source } from "../../model/source.ts";
@@ -12,7 +12,7 @@ export interface AdHocAsk {
   readonly question: AdHocQuestion;
   readonly aggregates: readonly Aggregate[];
   /** The lake partitions that touch a range, by value, as the request's manifest has them. */
-  readonly partitions: (range: Range) => Promise<ReadonlyMap<string, LakePartition>>;
+  readonly partitions: (range: Range) => Promise<LakePage>;
 }
 
 export interface AdHocAnswer {
