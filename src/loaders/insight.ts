@@ -219,7 +219,9 @@ class PlannedInsight implements Insight {
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
     this.#checkColumns(measure, aggregates);
-    const answer = await this.#workings.adHoc.load({ source: this.product.source, question, aggregates });
+    const { source } = this.product;
+    const { partitions } = this.#posed.snapshot;
+    const answer = await this.#workings.adHoc.load({ source, question, aggregates, partitions });
     const { queryId, bytesScanned } = answer;
     this.#workings.provenance.add(path, { source: "ATHENA", through, queryId, bytesScanned });
     return answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));

@@ -1,7 +1,6 @@
 /** One request's view of everything: one version of each manifest, one set of batches, one record of provenance. */
 import type { ControlStore } from "../backends/control-store.ts";
 import type { InsightStore } from "../backends/insight-store.ts";
-import type { Warehouse } from "../backends/warehouse.ts";
 import type { Filter } from "../model/filter.ts";
 import { finestGrain } from "../model/gold.ts";
 import type { Product } from "../model/product.ts";
@@ -11,6 +10,7 @@ import { assertInstant, floorTo, type Instant, nextBucket, type Range } from "..
 import type { AskedRange, Insight, Question, Session } from "../schema/context.ts";
 import { endOf, sliceOf, type View } from "../sql/plan.ts";
 import { adHocLoader } from "./ad-hoc.ts";
+import type { AdHocJobs, AdHocWait } from "./ad-hoc/jobs.ts";
 import { catalogueEntry } from "./catalogue.ts";
 import { Gate } from "./gate.ts";
 import { poseInsight, type Workings } from "./insight.ts";
@@ -24,7 +24,7 @@ import { type SegmentCache, segmentLoader } from "./segments.ts";
 export interface Shared {
   readonly insights: InsightStore;
   readonly control: ControlStore;
-  readonly warehouse: Warehouse;
+  readonly adHoc: AdHocJobs;
   readonly manifests: Manifests;
   readonly liveStatus: LiveStatus;
   readonly segments: SegmentCache;
@@ -41,14 +41,15 @@ export interface SessionOptions {
 export function openSession(shared: Shared, options: SessionOptions): Session {
   const gate = new Gate();
   const provenance = new ProvenanceRecord();
-  const limits = { waitMs: options.adHocWaitMs, ...(options.signal && { signal: options.signal }) };
+  const { scope, adHocWaitMs: waitMs, signal } = options;
+  const wait: AdHocWait = { waitMs, ...(signal && { signal }) };
   const workings: Workings = {
-    scope: options.scope,
+    scope,
     gate,
     provenance,
     reads: new ReadBudget(),
     segments: segmentLoader(shared.insights, shared.segments, gate),
-    adHoc: adHocLoader(shared.warehouse, gate, limits),
+    adHoc: adHocLoader(shared.adHoc, gate, scope, wait),
   };
   const seen = new Map<Product, Promise<Seen>>();
   const see = (product: Product): Promise<Seen> => {
@@ -58,10 +59,10 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
   };
   return {
     insight: (question) => gate.plan(async () => pose(workings, await see(question.product), question)),
-    catalogue: (product) => catalogueEntry(shared, product),
-    adHocJob: async () => null,
-    cancelAdHocJob: async () => null,
-    adHocJobUpdates: async function* () {},
+    catalogue: (product) => catalogueEntry(shared, product, scope, wait),
+    adHocJob: (id) => shared.adHoc.job(scope, id),
+    cancelAdHocJob: (id) => shared.adHoc.cancel(scope, id),
+    adHocJobUpdates: (id) => shared.adHoc.watch(scope, id),
     extensions: () => provenance.extensions(),
   };
 }
