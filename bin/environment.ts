@@ -18,7 +18,7 @@ export interface Environment {
   readonly replaySpeed: number | "max";
   readonly windowMs: number;
   readonly adHocWaitMs: number;
-  readonly adHoc: AdHocSettings;
+  readonly adHocLimits: AdHocSettings;
   readonly cursorSecret: string | null;
   /** What can be rolled back to. */
   readonly retention: Retention;
@@ -66,7 +66,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
         : positive("SLUICE_REPLAY_SPEED", env.SLUICE_REPLAY_SPEED ?? "600"),
     windowMs: wholeNumber("SLUICE_WINDOW_MS", env.SLUICE_WINDOW_MS ?? "1000", 10, 600_000),
     adHocWaitMs: wholeNumber("SLUICE_AD_HOC_WAIT_MS", env.SLUICE_AD_HOC_WAIT_MS ?? "20000", 0, 600_000),
-    adHoc: {
+    adHocLimits: {
       concurrency: wholeNumber("SLUICE_AD_HOC_CONCURRENCY", env.SLUICE_AD_HOC_CONCURRENCY ?? "5", 1, 1_000),
       bytesPerDay: bytes("SLUICE_AD_HOC_BUDGET", env.SLUICE_AD_HOC_BUDGET ?? "1TB"),
       pendingMs: durationWithin("SLUICE_AD_HOC_LEASE", env.SLUICE_AD_HOC_LEASE ?? "PT5M", 0, dayMs),

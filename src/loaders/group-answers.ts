@@ -7,7 +7,7 @@ import type { Measure, Product } from "../model/product.ts";
 import type { Serving } from "../model/serving.ts";
 import type { Range } from "../model/time.ts";
 import type { AdHocGroup, AdHocGroups } from "../sql/grouped-questions.ts";
-import type { AdHocAnswer } from "./ad-hoc.ts";
+import type { AdHocAnswer } from "./ad-hoc/answers.ts";
 import type { FoundGroups, PosedGroups } from "./groups.ts";
 import type { Workings } from "./insight.ts";
 import type { Manifests } from "./manifests.ts";
@@ -122,13 +122,14 @@ async function ask(
   groups: AdHocGroups,
   aggregates: readonly Aggregate[],
 ): Promise<AdHocAnswer | null> {
-  const { product, where } = posed;
+  const { product, where, snapshot } = posed;
   const range = covered(posed);
   if (range.from >= range.to) return null;
   return workings.adHoc.load({
     source: product.source,
     question: { where, range, by: null, groups },
     aggregates,
+    partitions: snapshot.partitions,
   });
 }
 

@@ -282,7 +282,9 @@ class PlannedInsight implements Insight {
   }
 
   async #askAlone(question: AdHocQuestion, aggregates: readonly Aggregate[]): Promise<AskedValues> {
-    const answer = await this.#workings.adHoc.load({ source: this.product.source, question, aggregates });
+    const { source } = this.product;
+    const { partitions } = this.#posed.snapshot;
+    const answer = await this.#workings.adHoc.load({ source, question, aggregates, partitions });
     const found = answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
     return { ...answer, found };
   }

@@ -8,18 +8,17 @@ import {
   type Edition,
   editionKey,
   type LakePage,
-  lakePageName,
   type Manifest,
   manifestKey,
   pageKey,
   segmentPageName,
   type SegmentPage,
+  yearOfLakePage,
 } from "../model/control.ts";
 import { SluiceError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
 import { type ServedRollup, type Serving, servingOf } from "../model/serving.ts";
-import { partitionRange } from "../model/gold.ts";
-import type { Instant, Range } from "../model/time.ts";
+import { type Instant, periodRange, type Range } from "../model/time.ts";
 import type { Piece } from "../sql/plan.ts";
 import { type SegmentPart, segmentParts } from "./segment-parts.ts";
 
@@ -37,6 +36,8 @@ export interface Snapshot {
   readonly serving: Serving;
   /** The segments that hold the buckets of these pieces; periods without events have none. */
   segments(rollup: ServedRollup, pieces: readonly Piece[]): Promise<SegmentPart[]>;
+  /** The lake partitions that touch a range, by value. */
+  readonly partitions: (range: Range) => Promise<LakePage>;
 }
 
 const defaultMaxAgeMs = 1_000;
@@ -48,7 +49,7 @@ export class Manifests {
     string,
     { readonly at: Instant; readonly manifest: Promise<Manifest | null> }
   >();
-  readonly #pages = new LRUCache<string, Promise<object>>({ max: maxPages });
+  readonly #pages = new LRUCache<string, Promise<SegmentPage | LakePage>>({ max: maxPages });
 
   constructor(options: ManifestOptions) {
     this.#options = options;
@@ -108,24 +109,12 @@ export class Manifests {
   async sameLake(product: Product, then: Manifest, range: Range): Promise<boolean> {
     const now = await this.current(product);
     if (now === null) return false;
-    const names = [...new Set([...Object.keys(then.pages), ...Object.keys(now.pages)])].filter(
-      (name) => name.startsWith(lakePageName("")) && then.pages[name] !== now.pages[name],
-    );
-    const same = await Promise.all(
-      names.map(async (name) => {
-        const [before, after] = await Promise.all(
-          [then, now].map(({ pages }) =>
-            pages[name] === undefined ? ({} as LakePage) : this.#page<LakePage>(product, name, pages[name]),
-          ),
-        );
-        return [...new Set([...Object.keys(before!), ...Object.keys(after!)])].every((partition) => {
-          const its = partitionRange(partition, product.source.partition.grain);
-          const isTouched = its !== null && its.from < range.to && its.to > range.from;
-          return !isTouched || before![partition]?.fingerprint === after![partition]?.fingerprint;
-        });
-      }),
-    );
-    return same.every(Boolean);
+    const [before, after] = await Promise.all([
+      this.partitions(product, then, range),
+      this.partitions(product, now, range),
+    ]);
+    const values = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+    return values.every((value) => before[value]?.fingerprint === after[value]?.fingerprint);
   }
 
   #snapshot(product: Product, manifest: Manifest, serving: Serving): Snapshot {
@@ -143,16 +132,28 @@ export class Manifests {
         const pages = new Map(years.map((year, i) => [year, read[i]!]));
         return pieces.flatMap((piece) => segmentParts(pages.get(yearOf(piece))!, piece));
       },
+      partitions: (range) => this.partitions(product, manifest, range),
     };
   }
 
+  /** The lake partitions of a manifest that touch a range, by value. */
+  async partitions(product: Product, manifest: Manifest, range: Range): Promise<LakePage> {
+    const pages = await Promise.all(
+      Object.entries(manifest.pages)
+        .filter(([name]) => touches(yearOfLakePage(name), range))
+        .map(([name, edition]) => this.#page<LakePage>(product, name, edition)),
+    );
+    const partitions = pages.flatMap((page) => Object.entries(page));
+    return Object.fromEntries(partitions.filter(([value]) => touches(value, range)));
+  }
+
   /** A page never changes, so it is read once. */
-  #page<Page extends object>(product: Product, name: string, edition: string): Promise<Page> {
+  #page<T extends SegmentPage | LakePage>(product: Product, name: string, edition: string): Promise<T> {
     const key = pageKey(product, name, edition);
     const id = `${key.pk}\n${key.sk}`;
     const known = this.#pages.get(id);
-    if (known !== undefined) return known as Promise<Page>;
-    const page = this.#options.control.get<Page>(key).then((found) => {
+    if (known !== undefined) return known as Promise<T>;
+    const page = this.#options.control.get<T>(key).then((found) => {
       if (found !== null) return found.value;
       this.expire(product.name);
       throw new SluiceError(
@@ -171,6 +172,13 @@ function expired(product: Product, edition: string): SluiceError {
     "CURSOR_EXPIRED",
     `A cursor pages over the edition that its first page was read from, as long as that is kept. Edition ${edition} of "${product.name}" is not. Leave after out to start from the present one.`,
   );
+}
+
+/** A period that is null touches nothing. */
+function touches(period: string | null, range: Range): boolean {
+  if (period === null) return false;
+  const { from, to } = periodRange(period);
+  return from < range.to && range.from < to;
 }
 
 const yearOf = ({ period }: Piece): string => period.slice(0, 4);

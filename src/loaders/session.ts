@@ -1,10 +1,10 @@
 /** One request's view of everything: one version of each manifest, one set of batches, one record of provenance. */
 import type { ControlStore } from "../backends/control-store.ts";
 import type { InsightStore } from "../backends/insight-store.ts";
-import type { Warehouse } from "../backends/warehouse.ts";
 import type { Scope } from "../model/scope.ts";
 import type { Insight, Question, Session } from "../schema/context.ts";
 import { adHocLoader } from "./ad-hoc.ts";
+import type { AdHocJobs, AdHocWait } from "./ad-hoc/jobs.ts";
 import { catalogueEntry } from "./catalogue.ts";
 import { storedValues } from "./dimension-values.ts";
 import { Gates } from "./gate.ts";
@@ -23,7 +23,7 @@ import { resolveRange, Sights } from "./sight.ts";
 export interface Shared {
   readonly insights: InsightStore;
   readonly control: ControlStore;
-  readonly warehouse: Warehouse;
+  readonly adHoc: AdHocJobs;
   readonly manifests: Manifests;
   readonly liveStatus: LiveStatus;
   readonly segments: SegmentCache;
@@ -41,26 +41,29 @@ export interface SessionOptions {
 export function openSession(shared: Shared, options: SessionOptions): Session {
   const gate = new Gates();
   const provenance = new ProvenanceRecord();
-  const limits = { waitMs: options.adHocWaitMs, ...(options.signal && { signal: options.signal }) };
+  const { scope, adHocWaitMs: waitMs, signal } = options;
+  const wait: AdHocWait = { waitMs, ...(signal && { signal }) };
   const workings: Workings = {
-    scope: options.scope,
+    scope,
     gate,
     provenance,
     reads: new ReadBudget(),
     segments: segmentLoader(shared.insights, shared.segments, gate.reading),
     leaderboards: leaderboardLoader(shared.insights, shared.leaderboards, gate.reading),
     liveItems: liveListing(shared.insights),
-    adHoc: adHocLoader(shared.warehouse, gate.asking, limits),
+    adHoc: adHocLoader(shared.adHoc, gate.asking, scope, wait),
   };
   const sights = new Sights(shared, provenance);
   return {
     insight: (question) => gate.plan(() => pose(workings, sights, question)),
     groups: (question) => poseGroups(workings, sights, question),
-    catalogue: (product) =>
-      catalogueEntry(shared, product, (dimension) => storedValues(workings, sights, product, dimension)),
-    adHocJob: async () => null,
-    cancelAdHocJob: async () => null,
-    adHocJobUpdates: async function* () {},
+    catalogue: (product) => {
+      const stored = (dimension: string) => storedValues(workings, sights, product, dimension);
+      return catalogueEntry(shared, product, stored, scope, wait);
+    },
+    adHocJob: (id) => shared.adHoc.job(scope, id),
+    cancelAdHocJob: (id) => shared.adHoc.cancel(scope, id),
+    adHocJobUpdates: (id) => shared.adHoc.watch(scope, id),
     extensions: () => provenance.extensions(),
   };
 }

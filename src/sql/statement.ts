@@ -103,7 +103,11 @@ export function adHocStatement(
   return { sql: rankedSql(flat, questions, ranked, parameters), parameters, layout };
 }
 
-function usedProperties(questions: readonly AdHocQuestion[], aggregates: readonly Aggregate[]): string[] {
+/** The columns that a statement reads beside time and partition, by property. */
+export function usedProperties(
+  questions: readonly AdHocQuestion[],
+  aggregates: readonly Aggregate[],
+): string[] {
   const filtered = questions.flatMap(({ where }) => where.map(({ column }) => column));
   const grouped = questions.flatMap(({ groups }) => groups?.dimensions ?? []);
   return [...filtered, ...grouped, ...aggregates.flatMap(columnsOf)];

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { readEnvironment, settings } from "../../bin/environment.ts";
 
-const read = (env: Record<string, string> = {}) => readEnvironment(env, "/").adHoc;
+const read = (env: Record<string, string> = {}) => readEnvironment(env, "/").adHocLimits;
 
 test("by default a few executions at a time, a terabyte a day, half an hour each", () => {
   expect(read()).toEqual({ concurrency: 5, bytesPerDay: 1e12, pendingMs: 300_000, maxRunMs: 1_800_000 });

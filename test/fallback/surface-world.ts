@@ -16,8 +16,15 @@ import { openGateway } from "../../bin/gateway.ts";
 import { withDuckDb } from "../../bin/sample-lake.ts";
 import { refreshDeps } from "../../bin/system.ts";
 import { refresh } from "../../etl/batch/run.ts";
+import {
+  type ExecutionDocument,
+  executionKey,
+  type SlotsDocument,
+  slotsKey,
+} from "../../src/model/ad-hoc-job.ts";
 import { columns } from "../../src/model/columns.ts";
 import { AdHoc, DataProduct, declaredProducts, Dimension, Measure, rollup } from "../../src/model/product.ts";
+import { analystScope } from "../../src/model/scope.ts";
 import { Column, Source } from "../../src/model/source.ts";
 import type { Gateway } from "../../src/server/gateway.ts";
 
@@ -48,7 +55,7 @@ export class ParcelTraffic {
 }
 
 export const firstDay = "2024-03-01";
-export const days = 12;
+export const days = 8;
 const perDay = 100_000;
 
 /** The i-th parcel, as plain SQL. */
@@ -63,6 +70,8 @@ export interface World {
   /** What Athena was asked to run since the last call of `forget`, oldest first. */
   executions(): Promise<readonly QueryExecution[]>;
   forget(): Promise<void>;
+  /** How many gateways wait for what runs now. */
+  waiting(): Promise<number>;
   /** The grams of the parcels before a day, 1 to `days`, from the same rows by plain DuckDB. */
   gramsUntil(day: number): Promise<number>;
   close(): Promise<void>;
@@ -89,7 +98,7 @@ export async function startWorld(): Promise<World> {
   await stores.gold.close();
   const gateways: Gateway[] = [];
   const open = async (env: Record<string, string>) => {
-    const settings = { ...readEnvironment({ PORT: "0", ...env }, data), log: pino({ level: "error" }) };
+    const settings = { ...readEnvironment({ PORT: "0", ...env }, data), log: pino({ level: "silent" }) };
     const gateway = await openGateway(products, backends(newClients()), processBroadcast(), settings);
     gateways.push(gateway);
     return gateway;
@@ -103,6 +112,14 @@ export async function startWorld(): Promise<World> {
       (await executionsSince(own, 0)).filter(({ QueryExecutionId }) => !known.has(QueryExecutionId!)),
     forget: async () => {
       for (const { QueryExecutionId } of await executionsSince(own, 0)) known.add(QueryExecutionId!);
+    },
+    waiting: async () => {
+      const slots = await stores.jobs.get<SlotsDocument>(slotsKey);
+      const ids = Object.keys(slots?.value.holders ?? {});
+      const running = await Promise.all(
+        ids.map((id) => stores.jobs.get<ExecutionDocument>(executionKey(analystScope, id))),
+      );
+      return running.reduce((sum, each) => sum + Object.keys(each!.value.interest).length, 0);
     },
     gramsUntil,
     close: async () => {
