@@ -20,7 +20,7 @@ import { duckdbGoldReader } from "../../src/backends/gold.duckdb.ts";
 import { dynamoInsightStore } from "../../src/backends/insight-store.dynamodb.ts";
 import { s3Lake } from "../../src/backends/lake.s3.ts";
 import { athenaWarehouse } from "../../src/backends/warehouse.athena.ts";
-import type { Warehouse } from "../../src/backends/warehouse.ts";
+import type { Executions, Warehouse } from "../../src/backends/warehouse.ts";
 import type { AdHocDeps } from "../../src/loaders/ad-hoc/deps.ts";
 import { AdHocJobs } from "../../src/loaders/ad-hoc/jobs.ts";
 import { adHocLimits } from "../../src/loaders/ad-hoc/limits.ts";
@@ -66,14 +66,17 @@ export async function startCloud(): Promise<Cloud> {
   const athenaClient = new AthenaClient({ endpoint: athena.endpoint, region, credentials });
   await athenaClient.send(new CreateWorkGroupCommand({ Name: workgroup }));
   const statements: string[] = [];
-  const warehouse = athenaWarehouse({
-    client: athenaClient,
-    workgroup,
-    output: `s3://${buckets.results}/`,
-    clock: Date.now,
-    wait,
-    token: randomUUID,
-  });
+  const warehouse = counting(
+    athenaWarehouse({
+      client: athenaClient,
+      workgroup,
+      output: `s3://${buckets.results}/`,
+      clock: Date.now,
+      wait,
+      token: randomUUID,
+    }),
+    statements,
+  );
   const progress: Progress[] = [];
   const instance = await DuckDBInstance.create(":memory:");
   const duck = await instance.connect();
@@ -81,7 +84,7 @@ export async function startCloud(): Promise<Cloud> {
   const jobs = dynamoControlStore({ client, table: tables.jobs, token: randomUUID });
   return {
     deps: {
-      warehouse: counting(warehouse, statements),
+      warehouse,
       lake,
       control,
       insights: dynamoInsightStore({ client, tables, random: Math.random, wait }),
@@ -119,11 +122,16 @@ export async function startCloud(): Promise<Cloud> {
   };
 }
 
-function counting(warehouse: Warehouse, statements: string[]): Warehouse {
+function counting<W extends Warehouse & Executions>(warehouse: W, statements: string[]): W {
   return {
+    ...warehouse,
     run: (statement, options) => {
       statements.push(statement.sql);
       return warehouse.run(statement, options);
+    },
+    start: (statement, token) => {
+      statements.push(statement.sql);
+      return warehouse.start(statement, token);
     },
   };
 }
