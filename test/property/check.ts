@@ -1,0 +1,223 @@
+/** Holds one answer to everything that can be known of it: ranges, completeness, provenance, and every number. */
+import { insightsOf, type Json, join, type Seen } from "./answer.ts";
+import { Oracle, type Span, type Values, wrong } from "./oracle.ts";
+import { growing, type Question } from "./question.ts";
+import {
+  askedOrigin,
+  isComplete,
+  type Origin,
+  originOf,
+  resolved,
+  type Source,
+  type View,
+} from "./sources.ts";
+import type { Truth } from "./truth.ts";
+import type { Where } from "./where.ts";
+
+export interface ProvenanceEntry {
+  readonly path: string;
+  readonly fields: readonly string[];
+  readonly source: Source;
+  readonly through: string;
+  readonly partial?: boolean;
+}
+
+export interface Answered {
+  readonly question: Question;
+  readonly given: Json;
+  /** Of this question, paths below its own. */
+  readonly provenance: readonly ProvenanceEntry[];
+  readonly view: View;
+}
+
+/** Resolves to what is wrong, with the oracle's SQL; to null when nothing is. */
+export async function check(truth: Truth, answered: Answered): Promise<{ what: string; sql: string } | null> {
+  const oracle = new Oracle(answered.question);
+  try {
+    await checkAll(truth, oracle, answered);
+    return null;
+  } catch (error) {
+    return { what: (error as Error).message, sql: oracle.sql };
+  }
+}
+
+async function checkAll(truth: Truth, oracle: Oracle, answered: Answered): Promise<void> {
+  const { question, given, view } = answered;
+  const range = resolved(question.spec, question.where, question.range, view);
+  const insights = await insightsOf(truth, question, given, range);
+  const all = insights.flatMap((seen) => [seen, ...(seen.before ? [seen.before] : [])]);
+  const facts = new Facts(answered, all);
+  for (const seen of all) facts.checkShape(seen);
+  facts.checkProvenance();
+  for (const seen of all) for (const name of question.fields) oracle.add(facts.spanOf(seen, name));
+  await oracle.ask(truth);
+  for (const seen of all) checkValues(answered, facts, oracle, seen);
+  for (const seen of insights) checkGrowth(answered, facts, oracle, seen);
+  if (question.by !== null) checkGroups(answered, facts, oracle, insights);
+}
+
+/** What follows from a question alone: where each field of each insight comes from, and up to when. */
+class Facts {
+  readonly #answered: Answered;
+  readonly #seen: readonly Seen[];
+  readonly #where: Where;
+  readonly #origins = new Map<Seen, Origin>();
+
+  constructor(answered: Answered, seen: readonly Seen[]) {
+    const { where, by } = answered.question;
+    this.#answered = answered;
+    this.#seen = seen;
+    this.#where = {
+      ...Object.fromEntries((by?.dimensions ?? []).map((each) => [each, { eq: 0 }])),
+      ...where,
+    };
+  }
+
+  checkShape({ path, given, range }: Seen): void {
+    const { question, view } = this.#answered;
+    expectSame(`${path} from`, Date.parse(given.from), range.from, iso);
+    expectSame(`${path} to`, Date.parse(given.to), range.to, iso);
+    const isCovered = range.from >= view.coverage.from && range.to <= view.coverage.until;
+    if (question.by === null || isCovered) {
+      const right = isComplete(question.spec, this.#where, range, view);
+      expectSame(`${path} at ${iso(range.from)} complete`, given.complete, right);
+    }
+  }
+
+  /** Stored measures of a rollup's slice never come from Athena, and what each entry says it counts is what is covered. */
+  checkProvenance(): void {
+    const { question } = this.#answered;
+    for (const path of new Set(this.#seen.map((seen) => seen.path))) {
+      const own = this.#seen.filter((seen) => seen.path === path);
+      for (const name of question.fields) {
+        const entries = this.#entries(path, name);
+        if (entries.length === 0) throw new Error(`${join(path, name)} has no provenance`);
+        // which keys leaderboards hold is not known here
+        if (question.by !== null) continue;
+        this.#checkSources(entries, own, name);
+      }
+      if (question.by !== null) continue;
+      for (const entry of this.#answered.provenance) if (entry.path === path) this.#checkThrough(entry, own);
+    }
+  }
+
+  #checkSources(entries: readonly ProvenanceEntry[], own: readonly Seen[], name: string): void {
+    const origins = own.map((seen) => this.originOf(seen, name));
+    const mayAsk = origins.length > 1 && origins.some(({ isNothing }) => isNothing);
+    const sourcesOf = (some: readonly Origin[]): Source[] => [
+      ...new Set(some.flatMap(({ sources }) => sources)),
+    ];
+    const needed = sourcesOf(mayAsk ? origins.filter(({ isNothing }) => !isNothing) : origins);
+    const possible = [...sourcesOf(origins), ...(mayAsk ? (["ATHENA"] as const) : [])];
+    const given = entries.map(({ source }) => source);
+    const isRight =
+      new Set(given).size === given.length &&
+      needed.every((source) => given.includes(source)) &&
+      given.every((source) => possible.includes(source));
+    if (!isRight)
+      throw new Error(`${name} comes from ${given.join()} instead of ${needed.join()}: ${entries[0]!.path}`);
+  }
+
+  #checkThrough({ source, through, partial, path, fields }: ProvenanceEntry, own: readonly Seen[]): void {
+    const { view } = this.#answered;
+    const until = source === "LIVE" ? Math.max(view.liveTo!, view.coverage.until) : view.coverage.until;
+    const originsOf = (seen: Seen): Origin[] => fields.map((name) => this.originOf(seen, name));
+    const told = own.filter((seen) => originsOf(seen).some(({ sources }) => sources.includes(source)));
+    const besides = own.filter((seen) => originsOf(seen).some(({ isNothing }) => isNothing));
+    const rights = [told, [...told, ...besides]].map((seen) => throughOf(seen, until));
+    if (!rights.includes(Date.parse(through)))
+      throw new Error(`through of ${path} from ${source} is ${through} instead of ${rights.map(iso).join()}`);
+    const isPartial = told.some((seen) => originsOf(seen).some((origin) => origin.partial));
+    if (source === "LIVE") expectSame(`partial of ${path}`, partial ?? false, isPartial);
+  }
+
+  originOf(seen: Seen, name: string): Origin {
+    const { question, view } = this.#answered;
+    if (!question.spec.measures[name]!.stored) return askedOrigin(seen.range, view);
+    const known = this.#origins.get(seen) ?? originOf(question.spec, this.#where, seen.range, view);
+    this.#origins.set(seen, known);
+    return known;
+  }
+
+  /** The events that count for a field: all that have come where it is live, else those that its entry tells of. */
+  spanOf(seen: Seen, name: string): Span {
+    const entries = this.#entries(seen.path, name);
+    if (this.#answered.question.by !== null) {
+      const isLive = entries.some(({ source }) => source === "LIVE");
+      return { ...seen.range, upTo: isLive ? null : Date.parse(entries[0]!.through) };
+    }
+    const { sources } = this.originOf(seen, name);
+    if (sources.includes("LIVE")) return { ...seen.range, upTo: null };
+    const entry = entries.find(({ source }) => source === sources[0]) ?? entries[0]!;
+    return { ...seen.range, upTo: Date.parse(entry.through) };
+  }
+
+  #entries(path: string, name: string): readonly ProvenanceEntry[] {
+    return this.#answered.provenance.filter((entry) => entry.path === path && entry.fields.includes(name));
+  }
+}
+
+/** A list tells where what is cut short ends, if anything is. */
+function throughOf(told: readonly Seen[], until: number): number {
+  const ends = told.map(({ range }) => range.to);
+  return ends.some((to) => to > until) ? until : Math.max(...ends);
+}
+
+function checkValues({ question }: Answered, facts: Facts, oracle: Oracle, seen: Seen): void {
+  const { path, given, group, range } = seen;
+  for (const name of question.fields) {
+    const span = facts.spanOf(seen, name);
+    if (facts.originOf(seen, name).partial) continue;
+    const isStored = question.spec.measures[name]!.stored;
+    if (given.complete && isStored && span.upTo !== null && span.upTo < range.to)
+      throw new Error(`${join(path, name)} is said to be complete, through ${iso(span.upTo)} only`);
+    const problem = wrong(question.spec, name, given[name] ?? null, oracle.values(span, group));
+    if (problem !== null)
+      throw new Error(`${join(path, problem)}, at ${iso(range.from)} ${JSON.stringify(group)}`);
+  }
+}
+
+function checkGrowth({ question }: Answered, facts: Facts, oracle: Oracle, seen: Seen): void {
+  const { given, before, group, range } = seen;
+  for (const name of growing(question)) {
+    const value: unknown = given.growth[name];
+    const [now, then] = [seen, before!].map((each) => oracle.values(facts.spanOf(each, name), group)[name]);
+    const right = given.complete && before!.given.complete ? growth(now, then) : null;
+    // both numbers are known to 1e-9
+    const tolerance = (1e-9 * (Math.abs(Number(now)) + Math.abs(Number(then)))) / Math.abs(Number(then));
+    const isRight = right === null ? value === null : Math.abs(Number(value) - right) <= tolerance;
+    if (!isRight || (right !== null && typeof value !== "number"))
+      throw new Error(
+        `growth of ${name} is ${String(value)} instead of ${String(right)}, at ${iso(range.from)}`,
+      );
+  }
+}
+
+function growth(now: unknown, then: unknown): number | null {
+  if (typeof now !== "number" || typeof then !== "number" || then === 0) return null;
+  return (now - then) / Math.abs(then);
+}
+
+/** The first ones in the order asked, and how many there are. */
+function checkGroups(
+  { question, given }: Answered,
+  facts: Facts,
+  oracle: Oracle,
+  insights: readonly Seen[],
+): void {
+  const { dimensions, first, orderBy } = question.by!;
+  const nodes = insights.filter(({ path }) => path === "nodes");
+  if (nodes.length === 0) return;
+  const all = oracle.groups(facts.spanOf(nodes[0]!, orderBy?.measure ?? question.fields[0]!));
+  const shown = (groups: readonly Values[]): string =>
+    JSON.stringify(groups.map((group) => dimensions.map((each) => group[each] ?? null)));
+  expectSame("groups", shown(nodes.map(({ group }) => group)), shown(all.slice(0, first)));
+  if (given.totalCount !== null) expectSame("totalCount", given.totalCount, all.length);
+  expectSame("hasNextPage", given.pageInfo.hasNextPage, all.length > first);
+}
+
+function expectSame<T>(what: string, given: T, right: T, show: (value: T) => string = String): void {
+  if (given !== right) throw new Error(`${what} is ${show(given)} instead of ${show(right)}`);
+}
+
+const iso = (at: number): string => (Number.isFinite(at) ? new Date(at).toISOString() : String(at));
