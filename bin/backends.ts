@@ -15,7 +15,7 @@ import type { InsightStore } from "../src/backends/insight-store.ts";
 import { dynamoInsightStore } from "../src/backends/insight-store.dynamodb.ts";
 import type { Lake } from "../src/backends/lake.ts";
 import { s3Lake } from "../src/backends/lake.s3.ts";
-import type { Warehouse } from "../src/backends/warehouse.ts";
+import type { Executions, Warehouse } from "../src/backends/warehouse.ts";
 import { athenaWarehouse } from "../src/backends/warehouse.athena.ts";
 import type { Source, Stream } from "../src/model/source.ts";
 import type { Clients } from "./clients.ts";
@@ -23,8 +23,10 @@ import type { Clients } from "./clients.ts";
 export interface Backends {
   readonly insights: InsightStore;
   readonly control: ControlStore;
+  /** The documents of the ad-hoc fallback. */
+  readonly jobs: ControlStore;
   readonly deadLetters: DeadLetters;
-  readonly warehouse: Warehouse;
+  readonly warehouse: Warehouse & Executions;
   readonly lake: Lake;
   readonly gold: GoldReader;
   /** The stream of a source, or null where it declares none. */
@@ -41,6 +43,7 @@ export function backends(clients: Clients): Backends {
   return {
     insights: dynamoInsightStore({ client, tables, random, wait }),
     control: dynamoControlStore({ client, table: tables.control, token }),
+    jobs: dynamoControlStore({ client, table: tables.jobs, token }),
     deadLetters: dynamoDeadLetters({ client, table: tables.deadLetters, random, wait }),
     warehouse: athenaWarehouse({
       client: athena,

@@ -5,11 +5,13 @@ import {
   DynamoDBClient,
   type DynamoDBClientConfig,
   ResourceInUseException,
+  UpdateTimeToLiveCommand,
 } from "@aws-sdk/client-dynamodb";
 import { CreateStreamCommand, KinesisClient } from "@aws-sdk/client-kinesis";
 import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { NodeHttpHandler } from "@smithy/node-http-handler";
 import { buckets, tableKey, tables, workgroup } from "../cloud/resources.ts";
+import { expiryAttribute } from "../src/backends/control-store.dynamodb.ts";
 import type { Product } from "../src/model/product.ts";
 import { type Endpoints, type Environment, readEndpoints } from "./environment.ts";
 
@@ -84,6 +86,16 @@ export async function provision(clients: Clients, products: readonly Product[]):
       ),
     ),
   ]);
+  await unlessThere(expireItems(clients.dynamodb, tables.jobs));
+}
+
+function expireItems(dynamodb: DynamoDBClient, name: string): Promise<unknown> {
+  return dynamodb.send(
+    new UpdateTimeToLiveCommand({
+      TableName: name,
+      TimeToLiveSpecification: { AttributeName: expiryAttribute, Enabled: true },
+    }),
+  );
 }
 
 /** A table as all of ours are: string keys `pk` and `sk`, on demand. */
@@ -115,7 +127,7 @@ async function unlessThere(creation: Promise<unknown>): Promise<void> {
     if (
       error instanceof ResourceInUseException ||
       alreadyThere.includes(name) ||
-      /already (created|exists)/i.test(message)
+      /already (created|exists|enabled)/i.test(message)
     )
       return;
     throw error;

@@ -9,6 +9,8 @@ export const tables = {
   live: "sluice-live",
   /** Manifests, pages, editions, lake partitions, archive records, checkpoints, clocks. */
   control: "sluice-control",
+  /** The ad-hoc fallback: questions, executions, slots, budgets. Its items expire. */
+  jobs: "sluice-jobs",
   /** Records that could not be applied: pk = stream and shard; sk = sequence and index. */
   deadLetters: "sluice-dead-letters",
 } as const;

@@ -51,8 +51,8 @@ export async function audit(
 function lakeBefore(published: Published, { changed, vanished }: Changes): Map<string, LakePartition> {
   const lake = new Map(published.lake);
   for (const value of vanished) lake.delete(value);
-  for (const { value, fingerprint } of changed)
-    lake.set(value, { fingerprint, gold: null, rows: 0, newest: null });
+  for (const { value, fingerprint, bytes } of changed)
+    lake.set(value, { fingerprint, gold: null, rows: 0, bytes, newest: null });
   return lake;
 }
 
@@ -94,11 +94,12 @@ async function checkChunk(
     const totals = groupedBy(await opened.totals(), ({ object }) => partitionOf(object));
     await checkBuckets(product, opened, until, findings);
     return partitions.map((partition) => {
-      const { value, fingerprint } = partition;
+      const { value, fingerprint, bytes } = partition;
       const found = totals.get(value) ?? [];
       checkTotals(product, partition, found, findings);
       const rows = eventsIn(product, found);
-      return [value, { fingerprint, gold: gold.get(value) ?? null, rows, newest: newestIn(product, found) }];
+      const newest = newestIn(product, found);
+      return [value, { fingerprint, gold: gold.get(value) ?? null, rows, bytes, newest }];
     });
   } finally {
     await opened.close();

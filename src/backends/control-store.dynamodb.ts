@@ -1,5 +1,5 @@
 /**
- * Control documents as DynamoDB items `{ pk, sk, r: revision, d: JSON, w: writer }`.
+ * Control documents as DynamoDB items `{ pk, sk, r: revision, d: JSON, w: writer, x: expiry }`.
  *
  * Delivery guarantee: a conditional put is applied at most once and its outcome is exact, also when an answer was lost
  * and the SDK tried again: a failed condition that finds this very put's mark is a success.
@@ -16,6 +16,7 @@ import {
 } from "@aws-sdk/lib-dynamodb";
 import { SluiceError } from "../model/errors.ts";
 import type { ItemKey } from "../model/layout.ts";
+import type { Instant } from "../model/time.ts";
 import { inParallel } from "./batches.ts";
 import type { ControlStore, Versioned } from "./control-store.ts";
 
@@ -25,6 +26,9 @@ export interface DynamoControlStoreOptions {
   /** A new random string, to tell a put of ours from another's. */
   readonly token: () => string;
 }
+
+/** Epoch seconds, as DynamoDB's time to live has it. */
+export const expiryAttribute = "x";
 
 const parallelRemovals = 16;
 
@@ -42,10 +46,10 @@ export function dynamoControlStore({ client, table, token }: DynamoControlStoreO
         .catch(unavailable);
       return Item === undefined ? null : versioned<T>(Item as ControlItem);
     },
-    put: (key, value, expected) =>
+    put: (key, value, expected, expires) =>
       expected === "any"
-        ? overwrite(documents, table, key, value)
-        : swap(documents, conditionalPut(table, key, value, expected, token())),
+        ? overwrite(documents, table, key, value, expires)
+        : swap(documents, conditionalPut(table, key, value, expected, token(), expires)),
     remove: (keys) =>
       inParallel(keys, parallelRemovals, async ({ pk, sk }) => {
         await documents.send(new DeleteCommand({ TableName: table, Key: { pk, sk } })).catch(unavailable);
@@ -70,17 +74,28 @@ async function overwrite(
   table: string,
   { pk, sk }: ItemKey,
   value: object,
+  expires: Instant | undefined,
 ): Promise<number> {
+  const expiry = expires === undefined ? "REMOVE #x" : ", #x = :x";
   const update = new UpdateCommand({
     TableName: table,
     Key: { pk, sk },
-    UpdateExpression: "SET #d = :d, #r = if_not_exists(#r, :zero) + :one",
-    ExpressionAttributeNames: { "#d": "d", "#r": "r" },
-    ExpressionAttributeValues: { ":d": JSON.stringify(value), ":zero": 0, ":one": 1 },
+    UpdateExpression: `SET #d = :d, #r = if_not_exists(#r, :zero) + :one ${expiry}`,
+    ExpressionAttributeNames: { "#d": "d", "#r": "r", "#x": expiryAttribute },
+    ExpressionAttributeValues: {
+      ":d": JSON.stringify(value),
+      ":zero": 0,
+      ":one": 1,
+      ...(expires !== undefined && { ":x": seconds(expires) }),
+    },
     ReturnValues: "UPDATED_NEW",
   });
   const { Attributes } = await documents.send(update).catch(unavailable);
   return Number(Attributes?.["r"]);
+}
+
+function seconds(at: Instant): number {
+  return Math.ceil(at / 1_000);
 }
 
 type ConditionalPut = PutCommandInput & { readonly Item: ControlItem & { readonly w: string } };
@@ -91,8 +106,10 @@ function conditionalPut(
   value: object,
   expected: number | null,
   w: string,
+  expires: Instant | undefined,
 ): ConditionalPut {
-  const Item = { pk, sk, r: (expected ?? 0) + 1, d: JSON.stringify(value), w };
+  const expiry = expires === undefined ? {} : { [expiryAttribute]: seconds(expires) };
+  const Item = { pk, sk, r: (expected ?? 0) + 1, d: JSON.stringify(value), w, ...expiry };
   const put = { TableName, Item, ReturnValuesOnConditionCheckFailure: "ALL_OLD" } as const;
   if (expected === null) return { ...put, ConditionExpression: "attribute_not_exists(pk)" };
   return {

@@ -1,5 +1,6 @@
 /** Small documents changed by compare-and-swap: manifests, checkpoints, archive records (types in `model/control.ts`). */
 import type { ItemKey } from "../model/layout.ts";
+import type { Instant } from "../model/time.ts";
 
 export interface Versioned<T> {
   readonly value: T;
@@ -12,9 +13,15 @@ export interface ControlStore {
   get<T>(key: ItemKey): Promise<Versioned<T> | null>;
   /**
    * Writes the document if its revision still is `expected` (null: it does not exist; "any": whatever it is).
-   * Resolves to the new revision, or null when another writer was first: then nothing is written.
+   * Resolves to the new revision, or null when another writer was first: then nothing is written. It may vanish some
+   * time after `expires`; without it, it stays.
    */
-  put(key: ItemKey, value: object, expected: number | null | "any"): Promise<number | null>;
+  put(
+    key: ItemKey,
+    value: object,
+    expected: number | null | "any",
+    expires?: Instant,
+  ): Promise<number | null>;
   /** Removes documents. Idempotent: one that is gone stays gone. */
   remove(keys: readonly ItemKey[]): Promise<void>;
   /** All documents of a partition key in order of their sort keys. */

@@ -6,8 +6,10 @@
  */
 import {
   type AthenaClient,
+  type AthenaServiceException,
   GetQueryExecutionCommand,
   type GetQueryResultsCommandOutput,
+  InvalidRequestException,
   paginateGetQueryResults,
   type QueryExecution,
   StartQueryExecutionCommand,
@@ -15,7 +17,7 @@ import {
   TooManyRequestsException,
 } from "@aws-sdk/client-athena";
 import { SluiceError } from "../model/errors.ts";
-import type { Statement, StatementResult, Warehouse } from "./warehouse.ts";
+import type { Executions, ExecutionStatus, Statement, StatementResult, Warehouse } from "./warehouse.ts";
 
 export interface AthenaWarehouseOptions {
   readonly client: AthenaClient;
@@ -39,32 +41,37 @@ interface RunOptions {
   readonly timeoutMs?: number;
 }
 
-export function athenaWarehouse(options: AthenaWarehouseOptions): Warehouse {
+export function athenaWarehouse(options: AthenaWarehouseOptions): Warehouse & Executions {
   return {
     run: async (statement, limits = {}) => {
       if (limits.signal?.aborted === true) throw cancelled("nobody waits for it");
-      const queryId = await start(options, statement);
-      const execution = await toItsEnd(options, queryId, limits);
-      return {
-        queryId,
-        rows: returnsRows(statement) ? await readRows(options, queryId, hasHeader(statement)) : [],
-        bytesScanned: execution.Statistics?.DataScannedInBytes ?? 0,
-        engineMs: execution.Statistics?.EngineExecutionTimeInMillis ?? 0,
-      };
+      const queryId = await start(options, statement, options.token());
+      const { bytesScanned, engineMs } = await toItsEnd(options, queryId, limits);
+      const rows = returnsRows(statement) ? await readRows(options, queryId, hasHeader(statement)) : [];
+      if (rows === null) throw failed(`Athena has no result of ${queryId}.`);
+      return { queryId, rows, bytesScanned, engineMs };
     },
+    start: (statement, token) => start(options, statement, token),
+    look: (queryId) => look(options, queryId),
+    rows: (queryId) => readRows(options, queryId, true),
+    stop: (queryId) => stop(options, queryId),
   };
 }
 
-async function start(options: AthenaWarehouseOptions, statement: Statement): Promise<string> {
-  const answer = await options.client
+async function start(
+  { client, workgroup, output }: AthenaWarehouseOptions,
+  { sql, parameters, database }: Statement,
+  token: string,
+): Promise<string> {
+  const answer = await client
     .send(
       new StartQueryExecutionCommand({
-        QueryString: statement.sql,
-        ClientRequestToken: options.token(),
-        QueryExecutionContext: { Database: statement.database },
-        WorkGroup: options.workgroup,
-        ResultConfiguration: { OutputLocation: options.output },
-        ...(statement.parameters.length > 0 && { ExecutionParameters: [...statement.parameters] }),
+        QueryString: sql,
+        ClientRequestToken: token,
+        QueryExecutionContext: { Database: database },
+        WorkGroup: workgroup,
+        ResultConfiguration: { OutputLocation: output },
+        ...(parameters.length > 0 && { ExecutionParameters: [...parameters] }),
       }),
     )
     .catch(refused);
@@ -79,7 +86,19 @@ function refused(cause: unknown): never {
       "The warehouse is running as many statements as it may. Ask again in a minute.",
       { cause },
     );
-  throw failed(cause);
+  throw isAnswer(cause) ? failed(cause) : unavailable(cause);
+}
+
+/** Athena has said no; anything else says nothing of what became of the call. */
+function isAnswer(cause: unknown): boolean {
+  const status = (cause as Partial<AthenaServiceException>).$metadata?.httpStatusCode;
+  return status !== undefined && status < 500;
+}
+
+function unavailable(cause: unknown): SluiceError {
+  return new SluiceError("BACKEND_UNAVAILABLE", "Athena does not answer. Ask again in a few seconds.", {
+    cause,
+  });
 }
 
 /** The reason may quote the statement and locations: it is the `cause`, for the log, not for clients. */
@@ -91,49 +110,43 @@ function failed(reason: unknown): SluiceError {
   );
 }
 
-/** Resolves to the execution that succeeded; rejects for any other end, having stopped what still runs. */
+/** Resolves to how the execution stands when it has succeeded; rejects for any other end, having stopped what still runs. */
 async function toItsEnd(
   options: AthenaWarehouseOptions,
   queryId: string,
   { signal, timeoutMs = defaultTimeoutMs }: RunOptions,
-): Promise<QueryExecution> {
+): Promise<ExecutionStatus> {
   const deadline = options.clock() + timeoutMs;
   for (let pollMs = firstPollMs; ; pollMs = Math.min(longestPollMs, pollMs * pollGrowth)) {
     if (signal?.aborted === true) throw await stopped(options, queryId, cancelled("nobody waits for it"));
-    const execution = await poll(options, queryId);
-    const ended = execution === null ? null : endOf(execution);
-    if (ended instanceof SluiceError) throw ended;
-    if (ended !== null) return ended;
+    const status = await look(options, queryId);
+    if (status?.state === "SUCCEEDED") return status;
+    if (status?.state === "FAILED") throw failed(status.reason);
+    if (status?.state === "CANCELLED") throw cancelled(String(status.reason));
     if (options.clock() >= deadline) throw await stopped(options, queryId, timedOut(timeoutMs));
     await untilAborted(options.wait(pollMs), signal);
   }
 }
 
-/** The execution as it is now; null when Athena is too busy to say. */
-async function poll(options: AthenaWarehouseOptions, queryId: string): Promise<QueryExecution | null> {
+async function look({ client }: AthenaWarehouseOptions, queryId: string): Promise<ExecutionStatus | null> {
   try {
-    const answer = await options.client.send(new GetQueryExecutionCommand({ QueryExecutionId: queryId }));
-    return answer.QueryExecution ?? null;
+    const answer = await client.send(new GetQueryExecutionCommand({ QueryExecutionId: queryId }));
+    return answer.QueryExecution === undefined ? null : statusOf(answer.QueryExecution);
   } catch (error) {
     if (error instanceof TooManyRequestsException || (error as Error).name === "ThrottlingException")
       return null;
-    throw failed(error);
+    return refused(error);
   }
 }
 
-/** The execution if it succeeded, the error if it ended otherwise, null while it runs. */
-function endOf(execution: QueryExecution): QueryExecution | SluiceError | null {
-  const reason = execution.Status?.StateChangeReason ?? "Athena gave no reason.";
-  switch (execution.Status?.State) {
-    case "SUCCEEDED":
-      return execution;
-    case "FAILED":
-      return failed(reason);
-    case "CANCELLED":
-      return cancelled(reason);
-    default:
-      return null;
-  }
+function statusOf({ Status, Statistics }: QueryExecution): ExecutionStatus {
+  const state = Status?.State ?? "QUEUED";
+  return {
+    state,
+    bytesScanned: Statistics?.DataScannedInBytes ?? 0,
+    engineMs: Statistics?.EngineExecutionTimeInMillis ?? 0,
+    reason: Status?.StateChangeReason ?? null,
+  };
 }
 
 function cancelled(reason: string): SluiceError {
@@ -151,13 +164,17 @@ function timedOut(timeoutMs: number): SluiceError {
   );
 }
 
+async function stop({ client }: AthenaWarehouseOptions, queryId: string): Promise<void> {
+  await client.send(new StopQueryExecutionCommand({ QueryExecutionId: queryId })).catch(refused);
+}
+
 /** Stops the execution and resolves to the error to throw: that it could not be stopped must not hide it. */
 async function stopped(
-  { client }: AthenaWarehouseOptions,
+  options: AthenaWarehouseOptions,
   queryId: string,
   error: SluiceError,
 ): Promise<SluiceError> {
-  await client.send(new StopQueryExecutionCommand({ QueryExecutionId: queryId })).catch(() => {});
+  await stop(options, queryId).catch(() => {});
   return error;
 }
 
@@ -188,13 +205,15 @@ async function readRows(
   { client }: AthenaWarehouseOptions,
   queryId: string,
   header: boolean,
-): Promise<StatementResult["rows"]> {
+): Promise<StatementResult["rows"] | null> {
   const rows: (string | null)[][] = [];
   try {
     for await (const page of paginateGetQueryResults({ client }, { QueryExecutionId: queryId }))
       for (const row of cellsOf(page)) rows.push(row);
   } catch (error) {
-    throw failed(error);
+    // its history or the file of its result has expired
+    if (error instanceof InvalidRequestException) return null;
+    return refused(error);
   }
   return header ? rows.slice(1) : rows;
 }

@@ -2,9 +2,11 @@
 import { type Aggregate, aggregateId, columnsOf } from "../model/expression.ts";
 import { aggregatesBehind, readMeasure, type State, stateReader } from "../model/fold.ts";
 import type { Filter } from "../model/filter.ts";
+import { type Period, shiftBack } from "../model/period.ts";
 import type { Measure, Product } from "../model/product.ts";
 import type { Scope } from "../model/scope.ts";
 import {
+  assertInstant,
   bucketCount,
   bucketsOf,
   floorTo,
@@ -33,6 +35,7 @@ import type { Origin, ProvenanceRecord } from "./provenance.ts";
 import type { ReadBudget } from "./read-budget.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 import type { SegmentLoader } from "./segments.ts";
+import { type Series, seriesBefore } from "./series.ts";
 import { readState } from "./stored-state.ts";
 
 /** What every insight of one request works with. */
@@ -54,20 +57,19 @@ export interface Posed {
   readonly view: View;
   readonly snapshot: Snapshot;
   /** The series this is a bucket of: its ad-hoc fields are answered by bucket, in one go. */
-  readonly series: { readonly range: Range; readonly grain: Grain } | null;
+  readonly series: Series | null;
 }
 
 /** A response of more buckets is a report, not an answer. */
 const maxBuckets = 10_000;
 
-/** Plans the question and loads what its keys depend on. */
-export async function poseInsight(workings: Workings, posed: Posed): Promise<Insight> {
-  const { snapshot, series } = posed;
+/** Plans the question and loads what its keys depend on. `isPaid`: its pieces are taken from the budget already. */
+export async function poseInsight(workings: Workings, posed: Posed, isPaid = false): Promise<Insight> {
+  const { snapshot } = posed;
   const plan = planStored(snapshot.serving, posed.where, posed.range, posed.view);
   if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, []);
   const { keys, editions, live, rollup } = plan;
-  // a series has paid for its buckets
-  if (series === null) workings.reads.take(keys.length * (editions.length + live.length));
+  if (!isPaid) workings.reads.take(keys.length * (editions.length + live.length));
   const segments = await snapshot.segments(rollup, editions);
   // a piece of an open month may be many: its days
   workings.reads.take(keys.length * Math.max(0, segments.length - editions.length));
@@ -83,6 +85,7 @@ class PlannedInsight implements Insight {
   readonly #posed: Posed;
   readonly #plan: StoredPlan | UnstoredPlan;
   readonly #segments: readonly SegmentPart[];
+  readonly #before = new Map<Period, Promise<Insight>>();
   #state: Promise<State> | null = null;
 
   constructor(
@@ -148,14 +151,26 @@ class PlannedInsight implements Insight {
     const slice = sliceOf(this.#posed.snapshot.serving, this.#posed.where);
     if (slice.kind === "slice") this.#workings.reads.take(slice.keys.length * count);
     const series = { range: this.range, grain };
-    const pose = (range: Range) =>
-      poseInsight(this.#workings, {
-        ...this.#posed,
-        range,
-        series,
-        id: `${this.id}/${formatInstant(range.from)}/${grain}`,
-      });
+    const pose = (range: Range) => {
+      const id = `${this.id}/${formatInstant(range.from)}/${grain}`;
+      return poseInsight(this.#workings, { ...this.#posed, range, series, id }, true);
+    };
     return this.#workings.gate.plan(() => Promise.all(bucketsOf(this.range, grain).map(pose)));
+  }
+
+  /** Planned once, whoever compares with it. */
+  async previous(period: Period): Promise<Insight> {
+    const known = this.#before.get(period) ?? this.#poseBefore(period);
+    this.#before.set(period, known);
+    return known;
+  }
+
+  #poseBefore(period: Period): Promise<Insight> {
+    const range = shiftBack(this.range, period);
+    assertInstant(range.from);
+    const series = this.#posed.series && seriesBefore(this.#posed.series, period, range);
+    const posed = { ...this.#posed, range, series, id: `${this.id}/${period}` };
+    return this.#workings.gate.plan(() => poseInsight(this.#workings, posed));
   }
 
   async #stored(measure: Measure, plan: StoredPlan, path: readonly string[]): Promise<number | null> {

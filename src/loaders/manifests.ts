@@ -4,11 +4,19 @@
  */
 import { LRUCache } from "lru-cache";
 import type { ControlStore } from "../backends/control-store.ts";
-import { type Manifest, manifestKey, pageKey, segmentPageName, type SegmentPage } from "../model/control.ts";
+import {
+  type LakePage,
+  type Manifest,
+  manifestKey,
+  pageKey,
+  segmentPageName,
+  type SegmentPage,
+  yearOfLakePage,
+} from "../model/control.ts";
 import { SluiceError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
 import { type ServedRollup, type Serving, servingOf } from "../model/serving.ts";
-import type { Instant } from "../model/time.ts";
+import { type Instant, periodRange, type Range } from "../model/time.ts";
 import type { Piece } from "../sql/plan.ts";
 import { type SegmentPart, segmentParts } from "./segment-parts.ts";
 
@@ -26,6 +34,8 @@ export interface Snapshot {
   readonly serving: Serving;
   /** The segments that hold the buckets of these pieces; periods without events have none. */
   segments(rollup: ServedRollup, pieces: readonly Piece[]): Promise<SegmentPart[]>;
+  /** The lake partitions that touch a range, by value. */
+  partitions(range: Range): Promise<LakePage>;
 }
 
 const defaultMaxAgeMs = 1_000;
@@ -37,7 +47,7 @@ export class Manifests {
     string,
     { readonly at: Instant; readonly manifest: Promise<Manifest | null> }
   >();
-  readonly #pages = new LRUCache<string, Promise<SegmentPage>>({ max: maxPages });
+  readonly #pages = new LRUCache<string, Promise<SegmentPage | LakePage>>({ max: maxPages });
 
   constructor(options: ManifestOptions) {
     this.#options = options;
@@ -71,7 +81,7 @@ export class Manifests {
     const pageOf = async (rollup: ServedRollup, year: string): Promise<SegmentPage> => {
       const name = segmentPageName(rollup, year);
       const edition = manifest.pages[name];
-      return edition === undefined ? {} : this.#page(product, name, edition);
+      return edition === undefined ? {} : this.#page<SegmentPage>(product, name, edition);
     };
     return {
       manifest,
@@ -82,16 +92,28 @@ export class Manifests {
         const pages = new Map(years.map((year, i) => [year, read[i]!]));
         return pieces.flatMap((piece) => segmentParts(pages.get(yearOf(piece))!, piece));
       },
+      partitions: (range) => this.partitions(product, manifest, range),
     };
   }
 
+  /** The lake partitions of a manifest that touch a range, by value. */
+  async partitions(product: Product, manifest: Manifest, range: Range): Promise<LakePage> {
+    const pages = await Promise.all(
+      Object.entries(manifest.pages)
+        .filter(([name]) => touches(yearOfLakePage(name), range))
+        .map(([name, edition]) => this.#page<LakePage>(product, name, edition)),
+    );
+    const partitions = pages.flatMap((page) => Object.entries(page));
+    return Object.fromEntries(partitions.filter(([value]) => touches(value, range)));
+  }
+
   /** A page never changes, so it is read once. */
-  #page(product: Product, name: string, edition: string): Promise<SegmentPage> {
+  #page<T extends SegmentPage | LakePage>(product: Product, name: string, edition: string): Promise<T> {
     const key = pageKey(product, name, edition);
     const id = `${key.pk}\n${key.sk}`;
     const known = this.#pages.get(id);
-    if (known !== undefined) return known;
-    const page = this.#options.control.get<SegmentPage>(key).then((found) => {
+    if (known !== undefined) return known as Promise<T>;
+    const page = this.#options.control.get<T>(key).then((found) => {
       if (found !== null) return found.value;
       this.expire(product.name);
       throw new SluiceError(
@@ -103,6 +125,13 @@ export class Manifests {
     page.catch(() => this.#pages.delete(id));
     return page;
   }
+}
+
+/** A period that is null touches nothing. */
+function touches(period: string | null, range: Range): boolean {
+  if (period === null) return false;
+  const { from, to } = periodRange(period);
+  return from < range.to && range.from < to;
 }
 
 const yearOf = ({ period }: Piece): string => period.slice(0, 4);

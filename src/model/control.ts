@@ -54,6 +54,8 @@ export interface LakePartition {
   readonly gold: string | null;
   /** Events in it before `coveredUntil`. */
   readonly rows: number;
+  /** Of all its files. Old pages do not say. */
+  readonly bytes?: number;
   /** The start of the newest bucket that holds events, at the product's finest grain; null when none does. */
   readonly newest: Instant | null;
 }
@@ -131,7 +133,11 @@ export const editionKey = (product: Product, id: string): ItemKey => ({
 
 export const segmentPageName = (rollup: Pick<Rollup, "name">, year: string): string =>
   `segments/${rollup.name}/${year}`;
-export const lakePageName = (year: string): string => `lake/${year}`;
+const lakePages = "lake/";
+export const lakePageName = (year: string): string => `${lakePages}${year}`;
+/** Null for the name of another page. */
+export const yearOfLakePage = (name: string): string | null =>
+  name.startsWith(lakePages) ? name.slice(lakePages.length) : null;
 export const pageKey = (product: Product, page: string, edition: string): ItemKey => ({
   pk: `page#${product.name}#${page}`,
   sk: edition,

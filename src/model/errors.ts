@@ -7,10 +7,12 @@ export type ErrorCode =
   | "BAD_USER_INPUT"
   | "NOT_LIVE"
   | "CURSOR_EXPIRED"
+  | "AD_HOC_PENDING"
   | "AD_HOC_FAILED"
   | "AD_HOC_THROTTLED"
   | "AD_HOC_CANCELLED"
   | "AD_HOC_TIMEOUT"
+  | "AD_HOC_BUDGET_EXCEEDED"
   | "AD_HOC_NOT_ALLOWED"
   | "FORBIDDEN"
   | "QUERY_TOO_COMPLEX"
@@ -40,6 +42,19 @@ export class DeclarationError extends SluiceError {
 export class UserInputError extends SluiceError {
   constructor(message: string) {
     super("BAD_USER_INPUT", message);
+  }
+}
+
+/** The answer is still being computed. Whoever asks again in a while, or follows the job, gets it. */
+export class AdHocPendingError extends SluiceError {
+  readonly jobId: string;
+
+  constructor(jobId: string) {
+    super(
+      "AD_HOC_PENDING",
+      `Athena is still computing this field. Ask again in a while, or follow the job "${jobId}": asking again picks up the finished answer.`,
+    );
+    this.jobId = jobId;
   }
 }
 

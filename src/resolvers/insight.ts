@@ -1,12 +1,16 @@
 /** `flightActivity(where, range)` and the fields of its type. */
 import { GraphQLDateTime } from "graphql-scalars";
 import { ID } from "type-graphql";
+import type { Period } from "../model/period.ts";
 import type { Product } from "../model/product.ts";
 import type { Class } from "../model/source.ts";
 import type { Grain } from "../model/time.ts";
 import type { Insight } from "../schema/context.ts";
 import { field, newResolver, query, resolverOf } from "../schema/derive.ts";
 import { GrainEnum } from "../schema/grain.ts";
+import { growingMeasures } from "../schema/growth.ts";
+import { PeriodEnum } from "../schema/period.ts";
+import { growthField } from "./growth.ts";
 import { questionArguments, questionOf } from "./question.ts";
 import { responsePath } from "./response-path.ts";
 
@@ -28,6 +32,8 @@ export function insightResolver(product: Product): Class {
     );
   rangeFields(resolver);
   seriesField(resolver, product);
+  previousField(resolver, product);
+  if (growingMeasures(product).length > 0) growthField(resolver, product);
   return resolver;
 }
 
@@ -69,5 +75,16 @@ function seriesField(resolver: Class, product: Product): void {
       "The same slice, one entry per bucket, oldest first; empty buckets included, the edges cut to the range.",
     args: [{ name: "grain", type: () => GrainEnum, description: "How wide the buckets are." }],
     resolve: (insight, { grain }) => insight.series(grain as Grain),
+  });
+}
+
+function previousField(resolver: Class, product: Product): void {
+  field<Insight>(resolver, {
+    name: "previous",
+    type: () => product.target,
+    nullable: true,
+    description: "The same slice, the range one period earlier.",
+    args: [{ name: "period", type: () => PeriodEnum, description: "How far back." }],
+    resolve: (insight, { period }) => insight.previous(period as Period),
   });
 }

@@ -3,9 +3,11 @@ import type { GraphQLSchema } from "graphql";
 import type { Product } from "../model/product.ts";
 import type { Class } from "../model/source.ts";
 import { schemaOf } from "../schema/build.ts";
+import { growingMeasures } from "../schema/growth.ts";
 import { checkNames, streamedSources } from "../schema/names.ts";
 import { catalogueResolvers } from "./catalogue.ts";
 import { eventFeedResolvers } from "./event-feed.ts";
+import { growthResolver } from "./growth.ts";
 import { insightResolver } from "./insight.ts";
 import { insightUpdatesResolver } from "./insight-updates.ts";
 
@@ -15,6 +17,7 @@ export function buildSluiceSchema(products: readonly Product[]): GraphQLSchema {
   return schemaOf([
     ...catalogueResolvers(products),
     ...products.map(insightResolver),
+    ...products.filter((product) => growingMeasures(product).length > 0).map(growthResolver),
     ...products.filter((product) => product.source.stream !== null).map(insightUpdatesResolver),
     ...streamedSources(products).flatMap(eventFeedResolvers),
   ] as [Class, ...Class[]]);

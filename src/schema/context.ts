@@ -3,6 +3,7 @@
  * serves one request (or one event of a subscription) and reads one version of each manifest.
  */
 import type { Filter } from "../model/filter.ts";
+import type { Period } from "../model/period.ts";
 import type { Product } from "../model/product.ts";
 import type { Source } from "../model/source.ts";
 import type { Scope } from "../model/scope.ts";
@@ -60,6 +61,8 @@ export interface Insight {
   notLive(): string | null;
   /** One insight per bucket, empty ones included, the edges cut to the range. Throws `UserInputError` for too many. */
   series(grain: Grain): Promise<readonly Insight[]>;
+  /** The same slice, the range one period earlier. Throws `UserInputError` for one that begins before the year 1. */
+  previous(period: Period): Promise<Insight>;
 }
 
 export interface CatalogueEntry {
@@ -93,13 +96,14 @@ export interface Provenance {
 /** What subscriptions follow. `src/subscriptions` implements it over the broadcast. */
 export interface LiveFeeds {
   /**
-   * The insight of a question now, then again whenever its stored answer has changed, coalesced to the newest while
-   * the consumer is busy. Each comes from a session of its own. Rejects `NOT_LIVE` when no live rollup carries the
-   * slice.
+   * The insight of a question now, then again whenever its stored answer or that of an insight `besides` it has changed,
+   * coalesced to the newest while the consumer is busy. Each comes from a session of its own. Rejects `NOT_LIVE` when no
+   * live rollup carries one of them.
    */
   insights(
     question: Question,
     newSession: () => Session,
+    besides: (insight: Insight) => Promise<readonly Insight[]>,
   ): AsyncIterable<{ session: Session; insight: Insight }>;
   /** The events of a source in pages, as micro-batches arrive; with `after`, first the retained ones behind the cursor. */
   feed(source: Source, where: Filter, after: string | null): AsyncIterable<FeedPage>;

@@ -2,9 +2,10 @@
 import { DeclarationError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
 import type { Source } from "../model/source.ts";
+import { growingMeasures, growthName } from "./growth.ts";
 
 const ownTypes =
-  "Query Subscription Mutation String Int Float Boolean ID DateTime Duration SafeInt Cursor Grain TimeRange StringFilter IntFilter FloatFilter BooleanFilter DateTimeFilter DataProduct Coverage Dimension Measure Rollup Freshness Edition".split(
+  "Query Subscription Mutation String Int Float Boolean ID DateTime Duration SafeInt Cursor Grain Period TimeRange StringFilter IntFilter FloatFilter BooleanFilter DateTimeFilter DataProduct Coverage Dimension Measure Rollup Freshness Edition".split(
     " ",
   );
 
@@ -34,9 +35,12 @@ export function checkNames(products: readonly Product[]): void {
   };
   claim("products", "the catalogue");
   claim("product", "the catalogue");
-  for (const { name, field } of products)
-    for (const derived of [name, `${name}Filter`, field, `${field}Updated`])
+  for (const product of products) {
+    const { name, field } = product;
+    const growth = growingMeasures(product).length > 0 ? [growthName(product)] : [];
+    for (const derived of [name, `${name}Filter`, field, `${field}Updated`, ...growth])
       claim(derived, `product "${name}"`);
+  }
   for (const source of streamedSources(products))
     for (const derived of [source.name, `${source.name}Filter`, `${source.name}FeedPage`, feedField(source)])
       claim(derived, `source "${source.name}"`);

@@ -17,6 +17,8 @@ const shown = {
   AD_HOC_NOT_ALLOWED: true,
   FORBIDDEN: true,
   QUERY_TOO_COMPLEX: true,
+  AD_HOC_PENDING: true,
+  AD_HOC_BUDGET_EXCEEDED: true,
   AD_HOC_FAILED: "Athena could not compute this field.",
   AD_HOC_THROTTLED: "Athena is busy. Ask again in a few seconds.",
   AD_HOC_CANCELLED: "Athena's computation of this field was cancelled. Ask again.",

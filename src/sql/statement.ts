@@ -68,7 +68,11 @@ export function adHocStatement(
   return { sql, parameters, layout: { aggregates: aggregates.map(aggregateId) } };
 }
 
-function usedProperties(questions: readonly AdHocQuestion[], aggregates: readonly Aggregate[]): string[] {
+/** The columns that a statement reads beside time and partition, by property. */
+export function usedProperties(
+  questions: readonly AdHocQuestion[],
+  aggregates: readonly Aggregate[],
+): string[] {
   const filtered = questions.flatMap(({ where }) => where.map(({ column }) => column));
   return [...filtered, ...aggregates.flatMap(columnsOf)];
 }

@@ -21,21 +21,27 @@ export interface InsightWorkings {
   readonly retryMs: () => number;
 }
 
+/** What is asked, and what is told besides: a new state is one in which any of them has changed. */
+export interface Followed {
+  readonly question: Question;
+  readonly besides: (insight: Insight) => Promise<readonly Insight[]>;
+}
+
 /** Rejects `NOT_LIVE` before the snapshot when no live rollup carries the slice, and `BACKEND_UNAVAILABLE` before it only. */
 export function insightUpdates(
   { broadcast, retryMs }: InsightWorkings,
-  question: Question,
+  followed: Followed,
   newSession: () => Session,
 ): AsyncIterable<InsightState> {
   return following(async function* (change, ended) {
     // before the snapshot is read: what moves meanwhile raises the latch, and the state is read again
     const unsubscribe = broadcast.subscribe((message) => {
-      if (concerns(message, question.product)) change.raise();
+      if (concerns(message, followed.question.product)) change.raise();
     });
     try {
       let sent: string | undefined;
       while (!ended.aborted) {
-        const state = await ask(question, newSession()).catch((error: unknown) => {
+        const state = await ask(followed, newSession()).catch((error: unknown) => {
           if (sent === undefined || !isOutage(error)) throw error;
           return null;
         });
@@ -62,11 +68,21 @@ function concerns(message: Broadcasted, product: Product): boolean {
   return message.kind === "live" ? message.source === product.source.name : message.product === product.name;
 }
 
-async function ask(question: Question, session: Session): Promise<InsightState & { readonly stamp: string }> {
+async function ask(
+  { question, besides }: Followed,
+  session: Session,
+): Promise<InsightState & { readonly stamp: string }> {
   const insight = await session.insight(question);
+  requireLive(insight);
+  const others = await besides(insight);
+  for (const other of others) requireLive(other);
+  const stamps = await Promise.all([insight, ...others].map((each) => each.stamp()));
+  return { session, insight, stamp: stamps.join("\n") };
+}
+
+function requireLive(insight: Insight): void {
   const refusal = insight.notLive();
   if (refusal !== null) throw new SluiceError("NOT_LIVE", refusal);
-  return { session, insight, stamp: await insight.stamp() };
 }
 
 function isOutage(error: unknown): boolean {

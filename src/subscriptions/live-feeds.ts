@@ -16,7 +16,8 @@ export interface LiveFeedsOptions {
 export function liveFeeds({ broadcast, cursorSecret, retryMs }: LiveFeedsOptions): LiveFeeds {
   const cursors = signedCursors(cursorSecret);
   return {
-    insights: (question, newSession) => insightUpdates({ broadcast, retryMs }, question, newSession),
+    insights: (question, newSession, besides) =>
+      insightUpdates({ broadcast, retryMs }, { question, besides }, newSession),
     feed: (source, where, after) => eventFeed({ broadcast, cursors }, source, where, after),
   };
 }

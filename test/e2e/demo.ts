@@ -30,6 +30,8 @@ export interface Demo {
 
 export interface Counter {
   of(command: string): number;
+  /** The SQL of all statements that Athena was sent. */
+  statements(): readonly string[];
   reset(): void;
 }
 
@@ -75,6 +77,7 @@ export async function startDemo(folder: string, product: object): Promise<Demo> 
 
 function countCalls(clients: Clients): Counter {
   const counts = new Map<string, number>();
+  const statements: string[] = [];
   for (const { middlewareStack } of Object.values(clients) as {
     middlewareStack: Clients["dynamodb"]["middlewareStack"];
   }[])
@@ -82,9 +85,18 @@ function countCalls(clients: Clients): Counter {
       (next, { commandName = "" }) =>
         (args) => {
           counts.set(commandName, (counts.get(commandName) ?? 0) + 1);
+          const { QueryString } = args.input as { QueryString?: string };
+          if (QueryString !== undefined) statements.push(QueryString);
           return next(args);
         },
       { step: "initialize" },
     );
-  return { of: (command) => counts.get(command) ?? 0, reset: () => counts.clear() };
+  return {
+    of: (command) => counts.get(command) ?? 0,
+    statements: () => [...statements],
+    reset: () => {
+      counts.clear();
+      statements.length = 0;
+    },
+  };
 }

@@ -12,7 +12,7 @@ import { GraphQLDateTime } from "graphql-scalars";
 import { Int } from "type-graphql";
 import { describe, expect, test } from "vitest";
 import { columns } from "../../src/model/columns.ts";
-import { DataProduct, declaredProducts, Measure, rollup } from "../../src/model/product.ts";
+import { AdHoc, DataProduct, declaredProducts, Measure, rollup } from "../../src/model/product.ts";
 import { Column, Source } from "../../src/model/source.ts";
 import { buildSluiceSchema } from "../../src/resolvers/schema.ts";
 import { printSluiceSchema } from "../../src/schema/build.ts";
@@ -26,16 +26,31 @@ describe("the contract of a product", () => {
       "complete: Boolean!",
       "from: DateTime!",
       "gift: Boolean",
+      "growth(over: Period!): ShopActivityGrowth",
       "id: ID!",
       "mean: Float",
       "p90: Float",
       "pieces: SafeInt",
+      "previous(period: Period!): ShopActivity",
       "sales: SafeInt",
       "series(grain: Grain!): [ShopActivity!]",
       "shop: String",
       "to: DateTime!",
       "turnover: Float",
     ]);
+  });
+
+  test("its growth: of stored measures, extremes and ad-hoc ones left out", () => {
+    expect(fieldsOf(schema, "ShopActivityGrowth")).toEqual([
+      "mean: Float",
+      "pieces: Float",
+      "sales: Float",
+      "turnover: Float",
+    ]);
+    const peaks = buildSluiceSchema([declareExtremes()]);
+    expect(fieldsOf(peaks, "PeakLoad")).toContain("previous(period: Period!): PeakLoad");
+    expect(fieldsOf(peaks, "PeakLoad").filter((field) => field.startsWith("growth"))).toEqual([]);
+    expect(peaks.getType("PeakLoadGrowth")).toBeUndefined();
   });
 
   test("its questions and subscriptions; no subscriptions without a stream", () => {
@@ -114,7 +129,7 @@ describe("the contract of a product", () => {
 
   test("nothing of later issues", () => {
     const text = printSluiceSchema(schema);
-    for (const later of ["ActivityBy", "previous", "growth", "Connection", "AdHocJob", "Mutation"])
+    for (const later of ["ActivityBy", "Connection", "AdHocJob", "Mutation"])
       expect(text).not.toContain(later);
   });
 });
@@ -164,6 +179,12 @@ describe("declarations that lead to one name fail at start", () => {
 
   test("a product that takes the catalogue's field", () => {
     expect(() => buildSluiceSchema([declareNamed("Products")])).toThrow(/"products" would be/);
+  });
+
+  test("a product named like the growth of another", () => {
+    expect(() => buildSluiceSchema([stockLevel, declareNamed("StockLevelGrowth")])).toThrow(
+      /"StockLevelGrowth" would be product "StockLevelGrowth"'s and product "StockLevel"'s/,
+    );
   });
 
   test("a product twice", () => {
@@ -250,6 +271,27 @@ function declareNamed(name: string) {
     rollups: [rollup([], { grains: ["DAY"] })],
   })(product);
   return declaredProducts().find((declared) => declared.name === name)!;
+}
+
+/** A product that has no measure with a growth. */
+function declareExtremes() {
+  @Source({ table: "shop.loads", time: "at", description: "Loads." })
+  class Load {
+    @Column(() => GraphQLDateTime) at!: Date;
+    @Column(() => Int) kilos!: number;
+  }
+  @DataProduct({
+    source: Load,
+    owner: "shops",
+    freshness: "PT1H",
+    description: "Loads.",
+    rollups: [rollup([], { grains: ["DAY"] })],
+  })
+  class PeakLoad {
+    @Measure(columns(Load).max("kilos"), { description: "The heaviest." }) heaviest!: number;
+    @AdHoc(columns(Load).distinct("kilos"), { description: "Different ones." }) different!: number;
+  }
+  return declaredProducts().find((product) => product.target === PeakLoad)!;
 }
 
 function declareWithId() {

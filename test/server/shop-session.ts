@@ -3,6 +3,7 @@
  * `src/schema/context.ts`, so that the server can be tested by itself.
  */
 import { matcher } from "../../src/model/filter.ts";
+import { shiftBack } from "../../src/model/period.ts";
 import type { Product } from "../../src/model/product.ts";
 import { bucketsOf, type Grain, type Range } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";
@@ -107,6 +108,7 @@ function insightOf(
         : null,
     series: async (grain: Grain) =>
       bucketsOf(range, grain).map((bucket) => insightOf(shop, question, bucket, note)),
+    previous: async (period) => insightOf(shop, question, shiftBack(range, period), note),
   };
 }
 

@@ -23,12 +23,13 @@ const everything = { product: shopActivity, where: [] };
 function follow(
   question: Parameters<LiveFeeds["insights"]>[0] = everything,
   open: (shop: Shop) => Session = shopSession,
+  besides: Parameters<LiveFeeds["insights"]>[2] = async () => [],
 ) {
   const newSession = () => {
     sessions += 1;
     return open(shop);
   };
-  return live.insights(question, newSession)[Symbol.asyncIterator]();
+  return live.insights(question, newSession, besides)[Symbol.asyncIterator]();
 }
 
 type Following = ReturnType<typeof follow>;
@@ -98,6 +99,16 @@ describe("states", () => {
     shop.sales.push(sold("Oslo", 3, 1));
     await broadcast.publish({ kind: "published", product: "ShopActivity", version: 8 });
     expect(await second).toBe(1);
+    await following.return!();
+  });
+
+  test("are told when an insight besides has moved, though their own numbers have not", async () => {
+    const oslo = { product: shopActivity, where: [{ op: "eq", column: "shop", value: "Oslo" }] } as const;
+    const following = follow(oslo, shopSession, async () => [await shopSession(shop).insight(everything)]);
+    expect(await salesOf(following)).toBe(0);
+    await sell();
+    expect(await salesOf(following)).toBe(0);
+    expect(sessions).toBe(2);
     await following.return!();
   });
 
