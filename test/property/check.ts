@@ -52,7 +52,7 @@ async function checkAll(truth: Truth, oracle: Oracle, answered: Answered): Promi
   for (const seen of all) for (const name of question.fields) oracle.add(facts.spanOf(seen, name));
   await oracle.ask(truth);
   for (const seen of all) checkValues(answered, facts, oracle, seen);
-  for (const seen of insights) checkGrowth(answered, facts, oracle, seen);
+  for (const seen of insights) if (seen.before) checkGrowth(answered, facts, oracle, seen, seen.before);
   if (question.by !== null) checkGroups(answered, facts, oracle, insights);
 }
 
@@ -123,10 +123,10 @@ class Facts {
     const until = source === "LIVE" ? Math.max(view.liveTo!, view.coverage.until) : view.coverage.until;
     const originsOf = (seen: Seen): Origin[] => fields.map((name) => this.originOf(seen, name));
     const told = own.filter((seen) => originsOf(seen).some(({ sources }) => sources.includes(source)));
-    const besides = own.filter((seen) => originsOf(seen).some(({ isNothing }) => isNothing));
-    const rights = [told, [...told, ...besides]].map((seen) => throughOf(seen, until));
-    if (!rights.includes(Date.parse(through)))
-      throw new Error(`through of ${path} from ${source} is ${through} instead of ${rights.map(iso).join()}`);
+    const isNothing = (seen: Seen): boolean => originsOf(seen).some((origin) => origin.isNothing);
+    const sure = told.filter((seen) => !isNothing(seen));
+    if (!isThrough(Date.parse(through), sure, own.filter(isNothing), until))
+      throw new Error(`through of ${path} from ${source} is ${through}, and it is known until ${iso(until)}`);
     const isPartial = told.some((seen) => originsOf(seen).some((origin) => origin.partial));
     if (source === "LIVE") expectSame(`partial of ${path}`, partial ?? false, isPartial);
   }
@@ -157,10 +157,13 @@ class Facts {
   }
 }
 
-/** A list tells where what is cut short ends, if anything is. */
-function throughOf(told: readonly Seen[], until: number): number {
-  const ends = told.map(({ range }) => range.to);
-  return ends.some((to) => to > until) ? until : Math.max(...ends);
+/** A list tells where what is cut short ends, if anything is; else where the last one does. Any of the others may be told of. */
+function isThrough(through: number, sure: readonly Seen[], others: readonly Seen[], until: number): boolean {
+  const isShort = ({ range }: Seen): boolean => range.to > until;
+  if (sure.some(isShort)) return through === until;
+  const last = Math.max(...sure.map(({ range }) => range.to));
+  const isEnd = (seen: Seen): boolean => through === (isShort(seen) ? until : seen.range.to);
+  return through >= last && [...sure, ...others].some(isEnd);
 }
 
 function checkValues({ question }: Answered, facts: Facts, oracle: Oracle, seen: Seen): void {
@@ -177,19 +180,18 @@ function checkValues({ question }: Answered, facts: Facts, oracle: Oracle, seen:
   }
 }
 
-function checkGrowth({ question }: Answered, facts: Facts, oracle: Oracle, seen: Seen): void {
-  const { given, before, group, range } = seen;
+function checkGrowth({ question }: Answered, facts: Facts, oracle: Oracle, seen: Seen, before: Seen): void {
+  const { given, group, range } = seen;
   for (const name of growing(question)) {
     const value: unknown = given.growth[name];
-    const [now, then] = [seen, before!].map((each) => oracle.values(facts.spanOf(each, name), group)[name]);
-    const right = given.complete && before!.given.complete ? growth(now, then) : null;
+    const [now, then] = [seen, before].map((each) => oracle.values(facts.spanOf(each, name), group)[name]);
+    const right = given.complete && before.given.complete ? growth(now, then) : null;
     // both numbers are known to 1e-9
     const tolerance = (1e-9 * (Math.abs(Number(now)) + Math.abs(Number(then)))) / Math.abs(Number(then));
-    const isRight = right === null ? value === null : Math.abs(Number(value) - right) <= tolerance;
-    if (!isRight || (right !== null && typeof value !== "number"))
-      throw new Error(
-        `growth of ${name} is ${String(value)} instead of ${String(right)}, at ${iso(range.from)}`,
-      );
+    const isRight =
+      right === null || typeof value !== "number" ? value === right : Math.abs(value - right) <= tolerance;
+    if (!isRight)
+      throw new Error(`growth of ${name} is ${String(value)} instead of ${String(right)}, at ${iso(range.from)}`);
   }
 }
 
