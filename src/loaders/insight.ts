@@ -178,8 +178,10 @@ class PlannedInsight implements Insight {
     const { coverage, live } = this.#posed.view;
     const { provenance } = this.#workings;
     const { to } = this.range;
-    if (plan.editions.length > 0 || plan.live.length === 0) provenance.add(path, this.#fromEdition(), to);
-    if (plan.live.length > 0 && live !== null) {
+    // that nothing has come since is known from the live status, too
+    const isBeyond = plan.rollup.live && live !== null && to > coverage.until;
+    if (plan.editions.length > 0 || !isBeyond) provenance.add(path, this.#fromEdition(), to);
+    if (isBeyond) {
       const through = Math.min(to, Math.max(live.to, coverage.until));
       provenance.add(path, { source: "LIVE", through, ...(plan.partial && { partial: true }) }, to);
     }

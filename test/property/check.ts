@@ -7,12 +7,14 @@ import {
   isComplete,
   type Origin,
   originOf,
+  type Range,
   resolved,
+  rollupOf,
   type Source,
   type View,
 } from "./sources.ts";
 import type { Truth } from "./truth.ts";
-import type { Where } from "./where.ts";
+import { isPinning, type Where } from "./where.ts";
 
 export interface ProvenanceEntry {
   readonly path: string;
@@ -43,17 +45,28 @@ export async function check(truth: Truth, answered: Answered): Promise<{ what: s
 
 async function checkAll(truth: Truth, oracle: Oracle, answered: Answered): Promise<void> {
   const { question, given, view } = answered;
-  const range = resolved(question.spec, question.where, question.range, view);
+  const range = resolved(
+    question.spec,
+    { ...heldByGroups(question), ...question.where },
+    question.range,
+    view,
+  );
   const insights = await insightsOf(truth, question, given, range);
   const all = insights.flatMap((seen) => [seen, ...(seen.before ? [seen.before] : [])]);
   const facts = new Facts(answered, all);
   for (const seen of all) facts.checkShape(seen);
   facts.checkProvenance();
   for (const seen of all) for (const name of question.fields) oracle.add(facts.spanOf(seen, name));
+  oracle.add(facts.listing(range));
   await oracle.ask(truth);
   for (const seen of all) checkValues(answered, facts, oracle, seen);
   for (const seen of insights) if (seen.before) checkGrowth(answered, facts, oracle, seen, seen.before);
-  if (question.by !== null) checkGroups(answered, facts, oracle, insights);
+  if (question.by !== null) checkGroups(answered, facts.listing(range), oracle, insights);
+}
+
+/** A group stands for one value of each dimension. */
+function heldByGroups({ by }: Question): Where {
+  return Object.fromEntries((by?.dimensions ?? []).map((each) => [each, { eq: 0 }]));
 }
 
 /** What follows from a question alone: where each field of each insight comes from, and up to when. */
@@ -64,13 +77,9 @@ class Facts {
   readonly #origins = new Map<Seen, Origin>();
 
   constructor(answered: Answered, seen: readonly Seen[]) {
-    const { where, by } = answered.question;
     this.#answered = answered;
     this.#seen = seen;
-    this.#where = {
-      ...Object.fromEntries((by?.dimensions ?? []).map((each) => [each, { eq: 0 }])),
-      ...where,
-    };
+    this.#where = { ...answered.question.where, ...heldByGroups(answered.question) };
   }
 
   checkShape({ path, given, range }: Seen): void {
@@ -78,25 +87,26 @@ class Facts {
     expectSame(`${path} from`, Date.parse(given.from), range.from, iso);
     expectSame(`${path} to`, Date.parse(given.to), range.to, iso);
     const isCovered = range.from >= view.coverage.from && range.to <= view.coverage.until;
-    if (question.by === null || isCovered) {
-      const right = isComplete(question.spec, this.#where, range, view);
-      expectSame(`${path} at ${iso(range.from)} complete`, given.complete, right);
-    }
+    const rights = [
+      isComplete(question.spec, this.#where, range, view),
+      ...(this.#isAthenas(path) ? [isCovered] : []),
+    ];
+    if (!rights.includes(given.complete))
+      throw new Error(`${path} at ${iso(range.from)} is said to be ${given.complete ? "" : "in"}complete`);
   }
 
   /** Stored measures of a rollup's slice never come from Athena, and what each entry says it counts is what is covered. */
   checkProvenance(): void {
     const { question } = this.#answered;
+    if (this.#isAthenas("nodes") && this.#isListed())
+      throw new Error("the groups are Athena's, and leaderboards hold all of them");
     for (const path of new Set(this.#seen.map((seen) => seen.path))) {
       const own = this.#seen.filter((seen) => seen.path === path);
       for (const name of question.fields) {
         const entries = this.#entries(path, name);
         if (entries.length === 0) throw new Error(`${join(path, name)} has no provenance`);
-        // which keys leaderboards hold is not known here
-        if (question.by !== null) continue;
         this.#checkSources(entries, own, name);
       }
-      if (question.by !== null) continue;
       for (const entry of this.#answered.provenance) if (entry.path === path) this.#checkThrough(entry, own);
     }
   }
@@ -127,13 +137,14 @@ class Facts {
     const sure = told.filter((seen) => !isNothing(seen));
     if (!isThrough(Date.parse(through), sure, own.filter(isNothing), until))
       throw new Error(`through of ${path} from ${source} is ${through}, and it is known until ${iso(until)}`);
-    const isPartial = told.some((seen) => originsOf(seen).some((origin) => origin.partial));
+    const isPartial = told.some((seen) => originsOf(seen).some(({ gap }) => gap !== null));
     if (source === "LIVE") expectSame(`partial of ${path}`, partial ?? false, isPartial);
   }
 
   originOf(seen: Seen, name: string): Origin {
     const { question, view } = this.#answered;
-    if (!question.spec.measures[name]!.stored) return askedOrigin(seen.range, view);
+    if (!question.spec.measures[name]!.stored || this.#isAthenas(seen.path))
+      return askedOrigin(seen.range, view);
     const known = this.#origins.get(seen) ?? originOf(question.spec, this.#where, seen.range, view);
     this.#origins.set(seen, known);
     return known;
@@ -142,14 +153,40 @@ class Facts {
   /** The events that count for a field: all that have come where it is live, else those that its entry tells of. */
   spanOf(seen: Seen, name: string): Span {
     const entries = this.#entries(seen.path, name);
-    if (this.#answered.question.by !== null) {
-      const isLive = entries.some(({ source }) => source === "LIVE");
-      return { ...seen.range, upTo: isLive ? null : Date.parse(entries[0]!.through) };
-    }
-    const { sources } = this.originOf(seen, name);
-    if (sources.includes("LIVE")) return { ...seen.range, upTo: null };
+    const { sources, gap } = this.originOf(seen, name);
+    if (sources.includes("LIVE")) return { ...seen.range, upTo: null, gap };
     const entry = entries.find(({ source }) => source === sources[0]) ?? entries[0]!;
-    return { ...seen.range, upTo: Date.parse(entry.through) };
+    return { ...seen.range, upTo: Date.parse(entry.through), gap: null };
+  }
+
+  /** The events that decide which groups there are, and in which order. */
+  listing(range: Range): Span {
+    const { question, view } = this.#answered;
+    const [node] = this.#seen.filter(({ path }) => path === "nodes");
+    const name =
+      question.by?.orderBy?.measure ?? question.fields.find((each) => question.spec.measures[each]!.stored);
+    return node && name ? this.spanOf(node, name) : { ...range, upTo: view.coverage.until, gap: null };
+  }
+
+  /** Groups that Athena has found: so are all of their own fields. */
+  #isAthenas(path: string): boolean {
+    const own = this.#answered.provenance.filter((entry) => entry.path === path);
+    return path === "nodes" && own.length > 0 && own.every(({ source }) => source === "ATHENA");
+  }
+
+  /** Whether what is stored names all groups and ranks them, and a stored field is asked that would tell. */
+  #isListed(): boolean {
+    const { question, view } = this.#answered;
+    const { spec, where, by, fields } = question;
+    const rollup = rollupOf(spec, { ...this.#where, ...where });
+    const [node] = this.#seen.filter(({ path }) => path === "nodes");
+    const isStored = (name: string): boolean => spec.measures[name]!.stored;
+    if (rollup === undefined || node === undefined || !fields.some(isStored) || !isPinning(where))
+      return false;
+    const named = rollup.within ?? rollup.dimensions;
+    const isRanked = by!.orderBy === null || isStored(by!.orderBy.measure);
+    const isRead = !originOf(spec, this.#where, node.range, view).sources.includes("ATHENA");
+    return isRead && isRanked && named.every((each) => each in where);
   }
 
   #entries(path: string, name: string): readonly ProvenanceEntry[] {
@@ -170,7 +207,6 @@ function checkValues({ question }: Answered, facts: Facts, oracle: Oracle, seen:
   const { path, given, group, range } = seen;
   for (const name of question.fields) {
     const span = facts.spanOf(seen, name);
-    if (facts.originOf(seen, name).partial) continue;
     const isStored = question.spec.measures[name]!.stored;
     if (given.complete && isStored && span.upTo !== null && span.upTo < range.to)
       throw new Error(`${join(path, name)} is said to be complete, through ${iso(span.upTo)} only`);
@@ -191,7 +227,9 @@ function checkGrowth({ question }: Answered, facts: Facts, oracle: Oracle, seen:
     const isRight =
       right === null || typeof value !== "number" ? value === right : Math.abs(value - right) <= tolerance;
     if (!isRight)
-      throw new Error(`growth of ${name} is ${String(value)} instead of ${String(right)}, at ${iso(range.from)}`);
+      throw new Error(
+        `growth of ${name} is ${String(value)} instead of ${String(right)}, at ${iso(range.from)}`,
+      );
   }
 }
 
@@ -203,14 +241,13 @@ function growth(now: unknown, then: unknown): number | null {
 /** The first ones in the order asked, and how many there are. */
 function checkGroups(
   { question, given }: Answered,
-  facts: Facts,
+  listing: Span,
   oracle: Oracle,
   insights: readonly Seen[],
 ): void {
-  const { dimensions, first, orderBy } = question.by!;
+  const { dimensions, first } = question.by!;
   const nodes = insights.filter(({ path }) => path === "nodes");
-  if (nodes.length === 0) return;
-  const all = oracle.groups(facts.spanOf(nodes[0]!, orderBy?.measure ?? question.fields[0]!));
+  const all = oracle.groups(listing);
   const shown = (groups: readonly Values[]): string =>
     JSON.stringify(groups.map((group) => dimensions.map((each) => group[each] ?? null)));
   expectSame("groups", shown(nodes.map(({ group }) => group)), shown(all.slice(0, first)));

@@ -5,9 +5,10 @@ import type { MeasureSpec, Spec } from "./spec.ts";
 import { type Cell, sqlOf, type Truth } from "./truth.ts";
 import { whereSql } from "./where.ts";
 
-/** The events of a range that came before `upTo`; null: all. */
+/** The events of a range before `upTo` (null: all), but those in the gap. */
 export interface Span extends Range {
   readonly upTo: number | null;
+  readonly gap: Range | null;
 }
 
 export type Values = Readonly<Record<string, Cell>>;
@@ -56,13 +57,13 @@ function spansSql(question: Question, spans: readonly Span[]): string {
   const { spec, where, fields, by } = question;
   const measures = measuresSql(spec, fields);
   const groups = (by?.dimensions ?? []).map((each) => `"${each}"`);
-  const values = spans.map(({ from, to, upTo }, i) => {
-    const until = upTo === null ? to : Math.min(upTo, to);
-    return `(${i}, ${sqlOf(iso(from))}, ${sqlOf(iso(until))})`;
+  const values = spans.map(({ from, to, upTo, gap }, i) => {
+    const edges = [from, upTo === null ? to : Math.min(upTo, to), gap?.from ?? to, gap?.to ?? to];
+    return `(${i}, ${edges.map((at) => sqlOf(iso(at))).join(", ")})`;
   });
   return `SELECT span, ${[...groups, measures].join(", ")}
-FROM (VALUES ${values.join(", ")}) AS spans(span, "span from", "span to")
-JOIN (SELECT * FROM ${spec.table} WHERE ${whereSql(where)}) AS events ON "at" >= "span from" AND "at" < "span to"
+FROM (VALUES ${values.join(", ")}) AS spans(span, a, b, gap_from, gap_to)
+JOIN (SELECT * FROM ${spec.table} WHERE ${whereSql(where)}) AS events ON "at" >= a AND "at" < b AND NOT ("at" >= gap_from AND "at" < gap_to)
 GROUP BY ${["span", ...groups].join(", ")}
 UNION ALL BY NAME SELECT -1 AS span, ${measures} FROM ${spec.table} WHERE FALSE
 ORDER BY ${["span", ...orderSql(question)].join(", ")}`;

@@ -82,14 +82,14 @@ export interface Origin {
   readonly isLive: boolean;
   /** Nothing of it is covered. One bucket of many may be asked of Athena all the same, in one go with the others. */
   readonly isNothing: boolean;
-  /** Of live values: they lack what came before the stream began. */
-  readonly partial: boolean;
+  /** What live values lack: a bucket that is not covered has begun before the stream did. */
+  readonly gap: Range | null;
 }
 
 /** Where an ad-hoc measure comes from. That nothing is covered is known without asking. */
 export function askedOrigin({ from, to }: Range, { coverage }: View): Origin {
   const isEmpty = Math.max(from, coverage.from) >= Math.min(to, coverage.until);
-  return { sources: [isEmpty ? "EDITION" : "ATHENA"], isLive: false, isNothing: isEmpty, partial: false };
+  return { sources: [isEmpty ? "EDITION" : "ATHENA"], isLive: false, isNothing: isEmpty, gap: null };
 }
 
 /** Where a stored measure of this slice and range is to come from. */
@@ -105,19 +105,20 @@ export function originOf(spec: Spec, where: Where, range: Range, view: View): Or
   const cut = Math.min(Math.max(floorTo(view.coverage.until, finest), from), to);
   const isLive = rollup.live && view.liveTo !== null;
   if (!isLive && cut < Math.min(to, view.coverage.until)) return askedOrigin(range, view);
-  const live = isLive && cut < to;
+  const live = isLive && range.to > view.coverage.until;
   const edition = from < cut || !live;
+  const gap = isLive && cut < to && cut < view.liveFrom ? { from: cut, to: view.liveFrom } : null;
   const sources: Source[] = [
     ...(edition ? (["EDITION"] as const) : []),
     ...(live ? (["LIVE"] as const) : []),
   ];
-  return { sources, isLive, isNothing: false, partial: live && cut < view.liveFrom };
+  return { sources, isLive, isNothing: false, gap };
 }
 
 /** Whether the stored measures of this slice and range are all that there will ever be. */
 export function isComplete(spec: Spec, where: Where, range: Range, view: View): boolean {
   const { coverage, liveTo } = view;
-  const { isLive, partial } = originOf(spec, where, range, view);
+  const { isLive, gap } = originOf(spec, where, range, view);
   const until = isLive ? Math.max(liveTo!, coverage.until) : coverage.until;
-  return range.from >= coverage.from && range.to <= until && !partial;
+  return range.from >= coverage.from && range.to <= until && gap === null;
 }

@@ -17,6 +17,8 @@ export interface RollupSpec {
   readonly dimensions: readonly string[];
   readonly finest: StoredGrain;
   readonly live: boolean;
+  /** Leaderboards within values of these dimensions hold all keys; null where they hold some only, or there are none. */
+  readonly within: readonly string[] | null;
 }
 
 export interface Spec {
@@ -59,11 +61,11 @@ function near(column: string, p: number): readonly [low: string, high: string] {
   ];
 }
 
-const stored = (dimensions: readonly string[], finest: StoredGrain, live = true): RollupSpec => ({
-  dimensions,
-  finest,
-  live,
-});
+const stored = (
+  dimensions: readonly string[],
+  finest: StoredGrain,
+  { live = true, within = null }: Partial<Pick<RollupSpec, "live" | "within">> = {},
+): RollupSpec => ({ dimensions, finest, live, within });
 
 const tameOnes = when("tame AND weight >= 2");
 
@@ -109,13 +111,13 @@ export const sightingActivity: Spec = {
   },
   rollups: [
     stored([], "HOUR"),
-    stored(["site"], "HOUR"),
+    stored(["site"], "HOUR", { within: [] }),
     stored(["site", "kind"], "DAY"),
     stored(["kind"], "DAY"),
     stored(["tame"], "HOUR"),
     stored(["tame", "level"], "MONTH"),
-    stored(["level"], "DAY", false),
-    stored(["family"], "DAY"),
+    stored(["level"], "DAY", { live: false, within: [] }),
+    stored(["family"], "DAY", { within: [] }),
     stored(["tagged"], "DAY"),
   ],
   finest: "HOUR",
@@ -131,7 +133,7 @@ export const sightingByMonth: Spec = {
     least: extreme(float("min(value)")),
     places: adHoc(int("count(DISTINCT site)")),
   },
-  rollups: [stored(["kind"], "MONTH"), stored(["tame"], "DAY", false)],
+  rollups: [stored(["kind"], "MONTH", { within: [] }), stored(["tame"], "DAY", { live: false })],
   finest: "DAY",
 };
 
@@ -157,10 +159,10 @@ export const parcelActivity: Spec = {
     price: ["float", prices],
   },
   rollups: [
-    stored([], "DAY", false),
-    stored(["carrier"], "HOUR", false),
-    stored(["zone", "carrier"], "DAY", false),
-    stored(["express"], "MONTH", false),
+    stored([], "DAY", { live: false }),
+    stored(["carrier"], "HOUR", { live: false }),
+    stored(["zone", "carrier"], "DAY", { live: false, within: ["carrier"] }),
+    stored(["express"], "MONTH", { live: false, within: [] }),
   ],
   finest: "HOUR",
 };
