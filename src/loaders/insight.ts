@@ -34,7 +34,7 @@ import type { Gates } from "./gate.ts";
 import type { LeaderboardLoader } from "./leaderboards.ts";
 import type { LiveListing } from "./live-listing.ts";
 import type { Snapshot } from "./manifests.ts";
-import type { ProvenanceRecord } from "./provenance.ts";
+import type { Origin, ProvenanceRecord } from "./provenance.ts";
 import type { ReadBudget } from "./read-budget.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 import type { SegmentLoader } from "./segments.ts";
@@ -218,19 +218,21 @@ class PlannedInsight implements Insight {
     const state = await this.#load(plan);
     const { coverage, live } = this.#posed.view;
     const { provenance } = this.#workings;
-    if (plan.editions.length > 0 || plan.live.length === 0)
-      provenance.add(path, {
-        source: "EDITION",
-        through: Math.min(this.range.to, coverage.until),
-        edition: this.#posed.snapshot.manifest.edition,
-      });
-    if (plan.live.length > 0 && live !== null)
-      provenance.add(path, {
-        source: "LIVE",
-        through: Math.min(this.range.to, Math.max(live.to, coverage.until)),
-        ...(plan.partial && { partial: true }),
-      });
+    const { to } = this.range;
+    // that nothing has come since is known from the live status, too
+    const isBeyond = plan.rollup.live && live !== null && to > coverage.until;
+    if (plan.editions.length > 0 || !isBeyond) provenance.add(path, this.#fromEdition(), to);
+    if (isBeyond) {
+      const through = Math.min(to, Math.max(live.to, coverage.until));
+      provenance.add(path, { source: "LIVE", through, ...(plan.partial && { partial: true }) }, to);
+    }
     return readMeasure(this.product, measure.expression, stateReader(this.product.components, state));
+  }
+
+  #fromEdition(): Origin {
+    const { view, snapshot } = this.#posed;
+    const through = Math.min(this.range.to, view.coverage.until);
+    return { source: "EDITION", through, edition: snapshot.manifest.edition };
   }
 
   #load(plan: StoredPlan): Promise<State> {
@@ -251,8 +253,11 @@ class PlannedInsight implements Insight {
     const series = this.#seriesFor(measure);
     const range = covered(series?.range ?? this.range);
     const question: AdHocQuestion = { where, range, by: series?.grain ?? null };
-    const through = Math.max(Math.min(this.range.to, coverage.until), coverage.from);
-    const found = range.from < range.to ? await this.#ask(question, measure, path, through) : undefined;
+    const through = Math.min(this.range.to, coverage.until);
+    const isEmpty = range.from >= range.to;
+    // that nothing of it is covered is known from what is published
+    if (isEmpty) this.#workings.provenance.add(path, this.#fromEdition(), this.range.to);
+    const found = isEmpty ? undefined : await this.#ask(question, measure, path, through);
     const aggregates = new Map(
       aggregatesBehind(this.product, measure.expression).map((each) => [aggregateId(each), each]),
     );
@@ -277,7 +282,8 @@ class PlannedInsight implements Insight {
     this.#checkColumns(measure, aggregates);
     const answer = this.#group?.of(measure) ?? this.#askAlone(question, aggregates);
     const { found, queryId, bytesScanned } = await answer;
-    this.#workings.provenance.add(path, { source: "ATHENA", through, queryId, bytesScanned });
+    const origin = { source: "ATHENA", through, queryId, bytesScanned } as const;
+    this.#workings.provenance.add(path, origin, this.range.to);
     return found;
   }
 

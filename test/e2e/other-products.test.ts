@@ -1,6 +1,8 @@
 /** Other people's products: nothing of the demo in them, every number held against plain DuckDB over the original rows. */
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { seeded } from "../property/random.ts";
+import type { Row } from "../property/truth.ts";
 import { ask, data, follow, type Json, socket } from "./client.ts";
 import { folder } from "./other-declarations.ts";
 import {
@@ -11,7 +13,7 @@ import {
   randomQuestion,
   sourceOf,
 } from "./other-questions.ts";
-import { pulseRows, type Row, seeded } from "./other-rows.ts";
+import { pulseRows } from "./other-rows.ts";
 import {
   echoActivity,
   pulseActivity,

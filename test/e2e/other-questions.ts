@@ -1,22 +1,15 @@
 /** Random questions, the same in every run, and the answers they must get. Imports nothing of `src`. */
 import { expect } from "vitest";
 import { ask, type Json } from "./client.ts";
-import { type Cell, pick, sqlOf, type Truth } from "./other-rows.ts";
-import type { ColumnKind, Spec } from "./other-specs.ts";
-
-const operators = {
-  string: ["eq", "in", "ne", "notIn", "startsWith", "isNull"],
-  int: ["eq", "in", "gte", "lt", "isNull"],
-  float: ["eq", "in", "gte", "lt", "isNull"],
-  datetime: ["eq", "in", "gte", "lt", "isNull"],
-  boolean: ["eq", "isNull"],
-} as const satisfies Record<ColumnKind, readonly string[]>;
-
-type Where = Record<string, Record<string, unknown>>;
+import { pick, type Random } from "../property/random.ts";
+import { type AskedRange, randomRange } from "../property/range.ts";
+import { type Cell, sqlOf, type Truth } from "../property/truth.ts";
+import { isPinning, randomWhere, type Where, whereSql } from "../property/where.ts";
+import type { Spec } from "./other-specs.ts";
 
 export interface Question {
   readonly where: Where;
-  readonly range: { from?: string; to?: string; last?: string } | null;
+  readonly range: AskedRange | null;
   readonly grain: string | null;
 }
 
@@ -24,7 +17,7 @@ const hour = 3_600_000;
 const widths = { hour, day: 24 * hour, month: 24 * hour } as const;
 const seriesGrains = ["HOUR", "DAY", "WEEK", "MONTH", "QUARTER", "YEAR"] as const;
 
-export function randomQuestion(random: () => number, spec: Spec): Question {
+export function randomQuestion(random: Random, spec: Spec): Question {
   const range = randomRange(random, spec);
   return {
     where: randomWhere(random, spec),
@@ -32,62 +25,6 @@ export function randomQuestion(random: () => number, spec: Spec): Question {
     grain: random() < 0.4 ? pick(random, seriesGrains) : null,
   };
 }
-
-function randomWhere(random: () => number, spec: Spec): Where {
-  if (random() < 0.6) {
-    const { dimensions } = pick(random, spec.rollups);
-    return Object.fromEntries(dimensions.map((each) => [each, pinning(random, spec, each)]));
-  }
-  const chosen = Object.keys(spec.columns).filter(() => random() < 2 / Object.keys(spec.columns).length);
-  return Object.fromEntries(chosen.map((each) => [each, condition(random, spec, each)]));
-}
-
-const known = (spec: Spec, column: string): Cell[] =>
-  spec.columns[column]![1].filter((each) => each !== null);
-/** Athena takes no parameter of more than 1,024 characters. */
-const short = (value: Cell): boolean => typeof value !== "string" || value.length < 1_000;
-
-function pinning(random: () => number, spec: Spec, column: string): Record<string, unknown> {
-  const values = known(spec, column);
-  const how = random();
-  if (how < 0.25) return { isNull: true };
-  if (how < 0.5 && spec.columns[column]![0] !== "boolean") return { in: values.filter(() => random() < 0.5) };
-  return { eq: pick(random, values) };
-}
-
-function condition(random: () => number, spec: Spec, column: string): Record<string, unknown> {
-  const values = known(spec, column).filter(short);
-  const op = pick(random, operators[spec.columns[column]![0]]);
-  if (op === "isNull") return { isNull: random() < 0.5 };
-  if (op === "in" || op === "notIn") return { [op]: values.filter(() => random() < 0.4) };
-  if (op === "startsWith") return { startsWith: String(pick(random, values)).slice(0, 2) };
-  const also = op === "gte" && random() < 0.3 ? { lt: pick(random, values) } : {};
-  return { [op]: pick(random, values), ...also };
-}
-
-function randomRange(random: () => number, spec: Spec): Question["range"] {
-  const first = Date.parse(spec.from);
-  const span = Date.parse(spec.until) - first;
-  const any = (): number => first + (random() * 1.4 - 0.2) * span;
-  const kind = random();
-  if (kind < 0.12) return null;
-  const unit = pick(random, [hour, hour, 24 * hour, 24 * hour, 60_000, 1_000, "month"] as const);
-  const [a, b] = [any(), any()].sort((x, y) => x - y) as [number, number];
-  const from = onEdge(a, unit);
-  const to = onEdge(b, unit);
-  if (kind < 0.2) return { from: iso(from) };
-  if (kind < 0.26) return { to: iso(to) };
-  if (kind < 0.32) return { last: pick(random, ["PT1H", "PT36H", "P3D", "P5W", "PT90M"]) };
-  return from < to ? { from: iso(from), to: iso(to) } : { from: iso(from), to: iso(from + hour) };
-}
-
-function onEdge(at: number, unit: number | "month"): number {
-  if (unit !== "month") return Math.floor(at / unit) * unit;
-  const date = new Date(at);
-  return Date.UTC(date.getUTCFullYear(), date.getUTCMonth());
-}
-
-const iso = (at: number): string => new Date(at).toISOString();
 
 /** Asks some questions in one request and holds every value against the truth; `upTo` is where the events known end. */
 export async function expectTrue(
@@ -192,34 +129,11 @@ export function expectRow(given: Json, expected: Readonly<Record<string, Cell>>,
   }
 }
 
-function whereSql(where: Where): string {
-  const conditions = Object.entries(where).flatMap(([column, ops]) =>
-    Object.entries(ops).map(([op, value]) => conditionSql(`"${column}"`, op, value)),
-  );
-  return conditions.length === 0 ? "TRUE" : conditions.join(" AND ");
-}
-
-function conditionSql(column: string, op: string, value: unknown): string {
-  if (op === "isNull") return `${column} IS ${value === true ? "" : "NOT "}NULL`;
-  if (op === "startsWith")
-    return `${column}[1:${Array.from(String(value)).length}] = ${sqlOf(value as Cell)}`;
-  if (op === "in" || op === "notIn") {
-    const values = value as Cell[];
-    if (values.length === 0) return op === "in" ? "FALSE" : `${column} IS NOT NULL`;
-    return `${column} ${op === "in" ? "IN" : "NOT IN"} (${values.map(sqlOf).join(", ")})`;
-  }
-  return `${column} ${{ eq: "=", ne: "<>", gte: ">=", lt: "<" }[op]} ${sqlOf(value as Cell)}`;
-}
-
 /** From which source the stored measures of a question are to come, as far as covered ranges go. */
 export function sourceOf(spec: Spec, { where, range }: Question): "EDITION" | "ATHENA" | "either" {
-  const pinned = Object.entries(where).every(([, ops]) => {
-    const [op, ...others] = Object.keys(ops);
-    return others.length === 0 && (op === "eq" || op === "in" || (op === "isNull" && ops["isNull"] === true));
-  });
   const columns = Object.keys(where).sort().join();
   const rollup = spec.rollups.find(({ dimensions }) => [...dimensions].sort().join() === columns);
-  if (!pinned || rollup === undefined) return "ATHENA";
+  if (!isPinning(where) || rollup === undefined) return "ATHENA";
   if (range === null || range.last !== undefined || rollup.finest === "month") return "either";
   const unit = widths[rollup.finest];
   const cut = (at: string | undefined): boolean =>

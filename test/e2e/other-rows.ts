@@ -1,22 +1,6 @@
-/** The original rows, seeded, in tables of a plain DuckDB: what answers are held against. Imports nothing of `src`. */
-import { DuckDBInstance } from "@duckdb/node-api";
-
-export type Cell = string | number | boolean | null;
-export type Row = Readonly<Record<string, Cell>>;
-
-/** Numbers in [0, 1) that are the same in every run. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-export const pick = <T>(random: () => number, from: readonly T[]): T =>
-  from[Math.floor(random() * from.length)]!;
+/** The original rows, seeded, and the columns of their tables in plain DuckDB. Imports nothing of `src`. */
+import { pick, seeded } from "../property/random.ts";
+import type { Row } from "../property/truth.ts";
 
 const longKey = `long ${"ünï#🙂'".repeat(120)}`;
 export const labels = [
@@ -134,54 +118,3 @@ export const columnTypes = {
   pulses: `"at" TIMESTAMP, kind VARCHAR, "on" BOOLEAN, value DOUBLE, size BIGINT`,
 } as const;
 export type Table = keyof typeof columnTypes;
-
-export interface Truth {
-  run(sql: string): Promise<void>;
-  add(table: Table, rows: readonly Row[]): Promise<void>;
-  rows(sql: string): Promise<Record<string, Cell>[]>;
-  close(): void;
-}
-
-export async function openTruth(): Promise<Truth> {
-  const instance = await DuckDBInstance.create(":memory:", { threads: "2" });
-  const duck = await instance.connect();
-  const run = async (sql: string): Promise<void> => void (await duck.run(sql));
-  for (const [table, types] of Object.entries(columnTypes)) await run(`CREATE TABLE ${table} (${types})`);
-  return {
-    run,
-    add: (table, rows) =>
-      run(
-        `INSERT INTO ${table} VALUES ${rows.map((row) => `(${Object.values(row).map(sqlOf).join(", ")})`).join(",\n")}`,
-      ),
-    rows: async (sql) => {
-      const result = await duck.runAndReadAll(sql);
-      const types = result.columnTypes().map(String);
-      return result
-        .getRowObjects()
-        .map((row) =>
-          Object.fromEntries(Object.entries(row).map(([name, value], i) => [name, plain(value, types[i]!)])),
-        );
-    },
-    close: () => (duck.closeSync(), instance.closeSync()),
-  };
-}
-
-const instant = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
-
-export function sqlOf(value: Cell): string {
-  if (typeof value !== "string")
-    return value === null
-      ? "NULL"
-      : typeof value === "number" && !Number.isInteger(value)
-        ? value.toExponential()
-        : String(value);
-  return instant.test(value)
-    ? `TIMESTAMP '${value.replace("T", " ").replace("Z", "")}'`
-    : `'${value.replaceAll("'", "''")}'`;
-}
-
-function plain(value: unknown, type: string): Cell {
-  if (value !== null && type === "TIMESTAMP")
-    return new Date(Number((value as { micros: bigint }).micros / 1_000n)).toISOString();
-  return typeof value === "bigint" ? Number(value) : (value as Cell);
-}

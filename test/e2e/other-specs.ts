@@ -1,7 +1,6 @@
 /** The measures of `other-declarations.ts` once more, in plain SQL: what each answer has to be. */
-import { type Cell, floats, kinds, labels, names, seens, type Table } from "./other-rows.ts";
-
-export type ColumnKind = "string" | "int" | "float" | "boolean" | "datetime";
+import type { FilterColumns } from "../property/where.ts";
+import { floats, kinds, labels, names, seens, type Table } from "./other-rows.ts";
 
 export interface Spec {
   readonly field: string;
@@ -9,7 +8,7 @@ export interface Spec {
   readonly stored: Readonly<Record<string, string>>;
   readonly adHoc: Readonly<Record<string, string>>;
   /** Every column that a filter may name, and values worth asking for. */
-  readonly columns: Readonly<Record<string, readonly [ColumnKind, readonly Cell[]]>>;
+  readonly columns: FilterColumns;
   readonly rollups: readonly {
     readonly dimensions: readonly string[];
     readonly finest: "hour" | "day" | "month";
@@ -109,7 +108,7 @@ const echoColumns = {
   loud: ["boolean", [true, false]],
   power: ["float", floats],
   heard: ["datetime", ["2024-03-01T00:00:00Z", "2024-03-01T00:00:00.001Z", "2000-02-29T23:59:59Z"]],
-} as const satisfies Spec["columns"];
+} as const satisfies FilterColumns;
 
 export const echoActivity: Spec = {
   field: "echoActivity",

@@ -17,11 +17,12 @@ import {
 import { refresh as runRefresh, type RefreshResult } from "../../etl/batch/run.ts";
 import { declaredProducts } from "../../src/model/product.ts";
 import { echoFile, folder, otherProducts } from "./other-declarations.ts";
-import { echoRows, openTruth, pulseRows, type Row, thingRows, type Truth } from "./other-rows.ts";
+import { openTruth, type Row, type Truth } from "../property/truth.ts";
+import { columnTypes, echoRows, pulseRows, type Table, thingRows } from "./other-rows.ts";
 
 export interface World {
   readonly url: string;
-  readonly truth: Truth;
+  readonly truth: Truth<Table>;
   readonly stores: Backends;
   /** Puts records into the stream of `Pulse` as they are. */
   putPulses(records: readonly string[]): Promise<void>;
@@ -37,7 +38,7 @@ export async function startWorld(): Promise<World> {
   const products = declaredProducts().filter(({ target }) => otherProducts.includes(target));
   const data = join(folder, "data");
   const cloud = await startCloud(data);
-  const truth = await openTruth();
+  const truth = await openTruth(columnTypes);
   await writeLakes(truth, lakeFolder(data));
   await buildSamples(products, lakeFolder(data));
   const clients = localClients(cloud.endpoints);
@@ -80,7 +81,7 @@ export async function startWorld(): Promise<World> {
   };
 }
 
-async function writeLakes(truth: Truth, lake: string): Promise<void> {
+async function writeLakes(truth: Truth<Table>, lake: string): Promise<void> {
   mkdirSync(join(lake, "odd"), { recursive: true });
   await truth.add("things", thingRows());
   await truth.add("echoes", echoRows());
