@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { refresh } from "../../etl/batch/run.ts";
 import { buildSluiceSchema } from "../../src/resolvers/schema.ts";
 import { type Cloud, startCloud } from "../batch/cloud.ts";
-import { seeded } from "../e2e/other-rows.ts";
+import { seeded } from "../property/random.ts";
 import { type Answer, type Asking, asking, gateway, type Json, rowsOf, sourcesOf } from "./asking.ts";
 import { dimensions, measures, stallActivity, towns, writeSales } from "./stalls.ts";
 

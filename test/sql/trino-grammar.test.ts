@@ -5,7 +5,7 @@ import "../../products/flights.ts";
 import "../../products/strikes.ts";
 import { declaredProducts } from "../../src/model/product.ts";
 import { folder } from "../e2e/other-declarations.ts";
-import { seeded } from "../e2e/other-rows.ts";
+import { seeded } from "../property/random.ts";
 import { tokensOf } from "../trino/grammar.ts";
 import { literalOf } from "../trino/parameter.ts";
 import { statementProblems } from "../trino/sent.ts";
