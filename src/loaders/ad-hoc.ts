@@ -4,15 +4,25 @@
  */
 import DataLoader from "dataloader";
 import type { StatementResult, Warehouse } from "../backends/warehouse.ts";
+import type { LakePage } from "../model/control.ts";
 import { type Aggregate, aggregateId } from "../model/expression.ts";
 import type { Source } from "../model/source.ts";
-import { type AdHocQuestion, type AdHocResult, adHocStatement, readResult } from "../sql/statement.ts";
+import type { Range } from "../model/time.ts";
+import {
+  type AdHocQuestion,
+  type AdHocResult,
+  type AdHocStatement,
+  adHocStatement,
+  readResult,
+} from "../sql/statement.ts";
 import type { Gate } from "./gate.ts";
 
 export interface AdHocAsk {
   readonly source: Source;
   readonly question: AdHocQuestion;
   readonly aggregates: readonly Aggregate[];
+  /** The lake partitions that touch a range, by value, as the request's manifest has them. */
+  readonly partitions: (range: Range) => Promise<LakePage>;
 }
 
 export interface AdHocAnswer {
@@ -46,14 +56,14 @@ export interface AdHocLimits {
 }
 
 /** Asks that one statement answers: by question, of which fields of one object and buckets of one series share one. */
-interface Group {
+export interface Group {
   readonly source: Source;
   readonly questions: Map<string, AdHocQuestion>;
   readonly asks: (readonly [ask: AdHocAsk, question: string])[];
 }
 
 /** The asks by source, and by what one statement holds. A long series asks tens of thousands of times. */
-function statementsOf(asks: readonly AdHocAsk[]): Group[] {
+export function statementsOf(asks: readonly AdHocAsk[]): Group[] {
   const groups: Group[] = [];
   for (const ask of asks) {
     const id = JSON.stringify(ask.question);
@@ -66,16 +76,21 @@ function statementsOf(asks: readonly AdHocAsk[]): Group[] {
   return groups;
 }
 
+/** The statement that answers a group: its questions, and every aggregate that any of its asks wants. */
+export function statementFor({ source, questions, asks }: Group): AdHocStatement {
+  const distinct = new Set(asks.flatMap(([ask]) => ask.aggregates));
+  const aggregates = new Map([...distinct].map((each) => [aggregateId(each), each]));
+  return adHocStatement(source, [...questions.values()], [...aggregates.values()]);
+}
+
 async function answer(
   warehouse: Warehouse,
   { source, questions, asks }: Group,
   limits: AdHocLimits,
   answers: Map<AdHocAsk, AdHocAnswer | Error>,
 ): Promise<void> {
-  const distinct = new Set(asks.flatMap(([ask]) => ask.aggregates));
-  const aggregates = new Map([...distinct].map((each) => [aggregateId(each), each]));
   try {
-    const statement = adHocStatement(source, [...questions.values()], [...aggregates.values()]);
+    const statement = statementFor({ source, questions, asks });
     const { signal, waitMs } = limits;
     const result: StatementResult = await warehouse.run(
       { sql: statement.sql, parameters: statement.parameters, database: source.database },

@@ -28,7 +28,7 @@ import {
   type View,
 } from "../sql/plan.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
-import type { AdHocLoader } from "./ad-hoc.ts";
+import type { AdHocAsk, AdHocLoader } from "./ad-hoc.ts";
 import type { Gate } from "./gate.ts";
 import type { Snapshot } from "./manifests.ts";
 import type { ProvenanceRecord } from "./provenance.ts";
@@ -37,6 +37,7 @@ import type { SegmentPart } from "./segment-parts.ts";
 import type { SegmentLoader } from "./segments.ts";
 import { type Series, seriesBefore } from "./series.ts";
 import { readState } from "./stored-state.ts";
+import type { Trace } from "./trace.ts";
 
 /** What every insight of one request works with. */
 export interface Workings {
@@ -46,6 +47,7 @@ export interface Workings {
   readonly adHoc: AdHocLoader;
   readonly provenance: ProvenanceRecord;
   readonly reads: ReadBudget;
+  readonly trace?: Trace;
 }
 
 /** One question with everything that answering it needs. */
@@ -174,6 +176,7 @@ class PlannedInsight implements Insight {
   }
 
   async #stored(measure: Measure, plan: StoredPlan, path: readonly string[]): Promise<number | null> {
+    this.#workings.trace?.stored({ path, measure, posed: this.#posed }, plan, this.#segments);
     const state = await this.#load(plan);
     const { coverage, live } = this.#posed.view;
     const { provenance } = this.#workings;
@@ -211,7 +214,9 @@ class PlannedInsight implements Insight {
     const range = covered(series?.range ?? this.range);
     const question: AdHocQuestion = { where, range, by: series?.grain ?? null };
     const through = Math.max(Math.min(this.range.to, coverage.until), coverage.from);
-    const found = range.from < range.to ? await this.#ask(question, measure, path, through) : undefined;
+    const isCovered = range.from < range.to;
+    if (!isCovered) this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, null);
+    const found = isCovered ? await this.#ask(question, measure, path, through) : undefined;
     const aggregates = new Map(
       aggregatesBehind(this.product, measure.expression).map((each) => [aggregateId(each), each]),
     );
@@ -234,7 +239,11 @@ class PlannedInsight implements Insight {
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
     this.#checkColumns(measure, aggregates);
-    const answer = await this.#workings.adHoc.load({ source: this.product.source, question, aggregates });
+    const { snapshot } = this.#posed;
+    const partitions: AdHocAsk["partitions"] = (range) => snapshot.partitions(range);
+    const ask = { source: this.product.source, question, aggregates, partitions };
+    this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, ask);
+    const answer = await this.#workings.adHoc.load(ask);
     const { queryId, bytesScanned } = answer;
     this.#workings.provenance.add(path, { source: "ATHENA", through, queryId, bytesScanned });
     return answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));

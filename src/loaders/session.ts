@@ -40,16 +40,19 @@ export interface SessionOptions {
 
 export function openSession(shared: Shared, options: SessionOptions): Session {
   const gate = new Gate();
-  const provenance = new ProvenanceRecord();
   const limits = { waitMs: options.adHocWaitMs, ...(options.signal && { signal: options.signal }) };
-  const workings: Workings = {
+  return sessionOver(shared, {
     scope: options.scope,
     gate,
-    provenance,
+    provenance: new ProvenanceRecord(),
     reads: new ReadBudget(),
     segments: segmentLoader(shared.insights, shared.segments, gate),
     adHoc: adHocLoader(shared.warehouse, gate, limits),
-  };
+  });
+}
+
+export function sessionOver(shared: Shared, workings: Workings): Session {
+  const { gate, provenance } = workings;
   const seen = new Map<Product, Promise<Seen>>();
   const see = (product: Product): Promise<Seen> => {
     const known = seen.get(product) ?? look(shared, provenance, product);

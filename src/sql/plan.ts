@@ -63,7 +63,7 @@ export interface UnstoredPlan {
 export type Servable = Pick<Serving, "dimensions" | "rollups" | "awaited">;
 
 /** More keys than this are not read one by one. */
-const maxKeys = 1_000;
+export const maxKeys = 1_000;
 
 export function planStored(
   served: Servable,
