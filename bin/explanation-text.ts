@@ -53,9 +53,8 @@ function askedLines({ statements, reason, advice }: AskedFields): string[] {
 }
 
 function statementText({ database, sql, parameters, estimatedBytes }: ExplainedStatement, i: number): string {
-  const bytes = estimatedBytes === null ? "" : `, about ${megabytes(estimatedBytes)} to scan`;
   return [
-    `Statement ${i + 1}, database ${database}${bytes}:`,
+    `Statement ${i + 1}, database ${database}, about ${megabytes(estimatedBytes)} to scan:`,
     ...sql.split("\n").map((line) => `  ${line}`),
     ...(parameters.length === 0 ? [] : [`  with ${parameters.join(", ")}`]),
   ].join("\n");

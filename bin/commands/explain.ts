@@ -3,8 +3,6 @@ import { execute, type GraphQLError, OperationTypeNode } from "graphql";
 import { explainingSession } from "../../src/loaders/explain.ts";
 import { LiveStatus } from "../../src/loaders/live-status.ts";
 import { Manifests } from "../../src/loaders/manifests.ts";
-import { SegmentCache } from "../../src/loaders/segments.ts";
-import type { Shared } from "../../src/loaders/session.ts";
 import { SluiceError, UserInputError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import { analystScope } from "../../src/model/scope.ts";
@@ -55,7 +53,7 @@ function variablesOf(text: string | undefined): unknown {
 
 export async function explainQuery(
   products: readonly Product[],
-  stores: Pick<Backends, "insights" | "control" | "warehouse">,
+  stores: Pick<Backends, "insights" | "control">,
   query: string,
   variables: unknown,
 ): Promise<ExplainedQuery> {
@@ -83,19 +81,13 @@ function refusal({ message, locations }: GraphQLError): string {
   return at === undefined ? message : `${message} (line ${at.line}, column ${at.column})`;
 }
 
-function sharedOver({
-  insights,
-  control,
-  warehouse,
-}: Pick<Backends, "insights" | "control" | "warehouse">): Shared {
+function sharedOver({ insights, control }: Pick<Backends, "insights" | "control">) {
   const options = { control, clock: () => performance.now() };
   return {
     insights,
     control,
-    warehouse,
     manifests: new Manifests(options),
     liveStatus: new LiveStatus(options),
-    segments: new SegmentCache(),
   };
 }
 

@@ -4,7 +4,7 @@ import type { Scope } from "../model/scope.ts";
 import { formatInstant, type Range, type StoredGrain } from "../model/time.ts";
 import { adviceFor, reasonFor } from "../sql/advice.ts";
 import { type Piece, showRollups, type StoredPlan, type UnstoredPlan } from "../sql/plan.ts";
-import type { AdHocAsk } from "./ad-hoc.ts";
+import type { AdHocAsk } from "./ad-hoc/questions.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 import { itemsOf } from "./stored-state.ts";
 import type { Trace, TracedField } from "./trace.ts";
@@ -96,9 +96,9 @@ export class FieldRecord implements Trace {
     if (ask !== null) entry.asks.add(ask);
   }
 
-  /** `positions` of the asks in the list of statements, from 1. */
-  fields(positions: ReadonlyMap<AdHocAsk, number>): ExplainedFields[] {
-    return [...this.#entries.values()].map((entry) => explained(entry, positions));
+  /** `positionOf` an ask in the list of statements, from 1. */
+  fields(positionOf: (ask: AdHocAsk) => number): ExplainedFields[] {
+    return [...this.#entries.values()].map((entry) => explained(entry, positionOf));
   }
 
   /** Of the same object, source and reason. */
@@ -123,7 +123,7 @@ export class FieldRecord implements Trace {
   }
 }
 
-function explained(entry: Entry, positions: ReadonlyMap<AdHocAsk, number>): ExplainedFields {
+function explained(entry: Entry, positionOf: (ask: AdHocAsk) => number): ExplainedFields {
   const { first, source, plan } = entry;
   const ranges = [...entry.ranges.values()];
   return {
@@ -136,7 +136,7 @@ function explained(entry: Entry, positions: ReadonlyMap<AdHocAsk, number>): Expl
     ranges: ranges.length,
     ...(plan.kind === "stored" &&
       (source === "EDITION" || source === "LIVE") && { stored: storedFields(entry, plan) }),
-    ...(source === "ATHENA" && { asked: askedFields(entry, ranges, positions) }),
+    ...(source === "ATHENA" && { asked: askedFields(entry, ranges, positionOf) }),
   };
 }
 
@@ -158,10 +158,10 @@ function storedFields({ buckets, keys }: Entry, { rollup }: StoredPlan): StoredF
 function askedFields(
   { first: { posed, measure }, plan, asks }: Entry,
   ranges: readonly Range[],
-  positions: ReadonlyMap<AdHocAsk, number>,
+  positionOf: (ask: AdHocAsk) => number,
 ): AskedFields {
   const { product, where, view, snapshot } = posed;
-  const statements = new Set([...asks].map((ask) => positions.get(ask)!));
+  const statements = new Set([...asks].map((ask) => positionOf(ask)));
   return {
     statements: [...statements].sort((a, b) => a - b),
     reason: reasonFor({ measure }, plan),

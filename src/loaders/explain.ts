@@ -3,21 +3,20 @@
  * Manifests, their pages and the live status are read; segments, live items and Athena are not: whoever asks for one of
  * those is told that there is nothing, and recorded.
  */
-import DataLoader from "dataloader";
-import type { Statement, Warehouse } from "../backends/warehouse.ts";
-import { itemId, type PackedColumns } from "../model/layout.ts";
+import type { InsightStore } from "../backends/insight-store.ts";
+import type { Statement } from "../backends/warehouse.ts";
+import { type ItemKey, itemId } from "../model/layout.ts";
 import type { Scope } from "../model/scope.ts";
+import type { Source } from "../model/source.ts";
 import type { Session } from "../schema/context.ts";
-import { estimateBytes } from "../sql/estimate.ts";
-import { usedProperties } from "../sql/statement.ts";
-import { type AdHocAnswer, type AdHocAsk, type Group, statementFor, statementsOf } from "./ad-hoc.ts";
+import type { AdHocQuestion } from "../sql/statement.ts";
+import type { AdHocAnswer } from "./ad-hoc/answers.ts";
+import type { AdHocJobs } from "./ad-hoc/jobs.ts";
+import { LookupVersions } from "./ad-hoc/lookup-versions.ts";
+import { type AdHocAsk, executionOf, groupsOf, pose, type RowsAsk } from "./ad-hoc/questions.ts";
 import { type ExplainedFields, FieldRecord, keyText } from "./explain-record.ts";
-import { Gate } from "./gate.ts";
-import type { Workings } from "./insight.ts";
-import { ProvenanceRecord } from "./provenance.ts";
-import { ReadBudget } from "./read-budget.ts";
-import type { Wanted } from "./segments.ts";
-import { sessionOver, type Shared } from "./session.ts";
+import { SegmentCache } from "./segments.ts";
+import { openSession, type Shared } from "./session.ts";
 
 export interface Explanation {
   readonly fields: readonly ExplainedFields[];
@@ -28,8 +27,7 @@ export interface Explanation {
 }
 
 export interface ExplainedStatement extends Statement {
-  /** Null for one of the catalogue. */
-  readonly estimatedBytes: number | null;
+  readonly estimatedBytes: number;
 }
 
 export interface ExplainingSession {
@@ -38,88 +36,87 @@ export interface ExplainingSession {
   explanation(): Promise<Explanation>;
 }
 
-export function explainingSession(shared: Shared, scope: Scope): ExplainingSession {
-  const gate = new Gate();
-  const items = new Map<string, Wanted>();
-  const asks: AdHocAsk[] = [];
-  const catalogued: Statement[] = [];
+type Ask = AdHocAsk | RowsAsk;
+
+export function explainingSession(
+  shared: Omit<Shared, "adHoc" | "segments">,
+  scope: Scope,
+): ExplainingSession {
   const trace = new FieldRecord(scope);
-  const workings: Workings = {
-    scope,
-    gate,
-    provenance: new ProvenanceRecord(),
-    reads: new ReadBudget(),
-    segments: recordingItems(items, gate),
-    adHoc: recordingAsks(asks, gate),
-    trace,
-  };
+  const insights = recordingStore(shared.insights);
+  const adHoc = recordingJobs();
+  const recording = { ...shared, insights: insights.store, adHoc: adHoc.jobs, segments: new SegmentCache() };
   return {
-    session: sessionOver({ ...shared, warehouse: recordingWarehouse(catalogued) }, workings),
+    session: openSession(recording, { scope, adHocWaitMs: 0, trace }),
     explanation: async () => {
-      const groups = statementsOf(asks);
-      const positions = groups.flatMap((group, i) => group.asks.map(([ask]) => [ask, i + 1] as const));
-      const wanted = [...items.values()];
+      const { statements, positionOf } = await statementsOf(shared, scope, adHoc.asked);
       return {
-        fields: trace.fields(new Map(positions)),
-        segments: wanted.filter(({ live }) => !live).map(({ key }) => keyText(key)),
-        liveItems: wanted.filter(({ live }) => live).map(({ key }) => keyText(key)),
-        statements: [
-          ...(await Promise.all(groups.map(explained))),
-          ...catalogued.map((statement) => ({ ...statement, estimatedBytes: null })),
-        ],
+        fields: trace.fields(positionOf),
+        segments: [...insights.segments.values()].map(keyText),
+        liveItems: [...insights.live.values()].map(keyText),
+        statements,
       };
     },
   };
 }
 
-function recordingItems(items: Map<string, Wanted>, gate: Gate) {
-  return new DataLoader<Wanted, PackedColumns | null, string>(
-    async (wanted) => {
-      for (const item of wanted) items.set(itemId(item.key), item);
-      return wanted.map(() => null);
+function recordingStore(store: InsightStore) {
+  const segments = new Map<string, ItemKey>();
+  const live = new Map<string, ItemKey>();
+  const recording: InsightStore = {
+    ...store,
+    read: async (wanted, wantedLive) => {
+      for (const key of wanted) segments.set(itemId(key), key);
+      for (const key of wantedLive) live.set(itemId(key), key);
+      return { segments: new Map(), live: new Map() };
     },
-    { cacheKeyFn: ({ key }) => itemId(key), batchScheduleFn: gate.schedule },
-  );
+  };
+  return { store: recording, segments, live };
 }
 
-const nothing: AdHocAnswer = { buckets: new Map(), queryId: "", bytesScanned: 0 };
+const nothing: AdHocAnswer = { buckets: new Map(), rows: [], queryId: "", bytesScanned: 0 };
 
-function recordingAsks(asks: AdHocAsk[], gate: Gate) {
-  return new DataLoader<AdHocAsk, AdHocAnswer>(
-    async (asked) => {
-      asks.push(...asked);
-      return asked.map(() => nothing);
+/** What is asked at once may share a statement. */
+function recordingJobs() {
+  const asked: (readonly Ask[])[] = [];
+  const jobs: Pick<AdHocJobs, "answer" | "rows"> = {
+    answer: async (_, asks) => {
+      asked.push(asks);
+      return asks.map(() => nothing);
     },
-    { cache: false, batchScheduleFn: gate.schedule },
-  );
+    rows: async (_, ask) => {
+      asked.push([ask]);
+      return [];
+    },
+  };
+  return { jobs, asked };
 }
 
-function recordingWarehouse(statements: Statement[]): Warehouse {
+/** As the fallback would make them if it knew no answer yet. */
+async function statementsOf(
+  { control }: Pick<Shared, "control">,
+  scope: Scope,
+  asked: readonly (readonly Ask[])[],
+) {
+  const lookups = new LookupVersions({ control, clock: () => 0 });
+  const statements: ExplainedStatement[] = [];
+  const positions = new Map<string, number>();
+  for (const asks of asked) {
+    const posed = await Promise.all(asks.map((ask) => pose(scope, ask, lookups)));
+    for (const group of groupsOf(posed)) {
+      const { database, sql, parameters, estimate } = executionOf(group);
+      statements.push({ database, sql, parameters, estimatedBytes: estimate });
+      for (const { source, asked: own } of group)
+        if (own !== null) positions.set(idOf(source, own.question), statements.length);
+    }
+  }
   return {
-    run: async (statement) => {
-      statements.push(statement);
-      return { queryId: "", rows: [], bytesScanned: 0, engineMs: 0 };
-    },
+    statements,
+    positionOf: ({ source, question }: AdHocAsk) => positions.get(idOf(source, question))!,
   };
 }
 
-async function explained(group: Group): Promise<ExplainedStatement> {
-  const { source, asks } = group;
-  const { sql, parameters } = statementFor(group);
-  const pages = await Promise.all(
-    [...new Map(asks.map(([ask, question]) => [question, ask])).values()].map((ask) =>
-      ask.partitions(ask.question.range),
-    ),
-  );
-  const properties = usedProperties(
-    [...group.questions.values()],
-    asks.flatMap(([{ aggregates }]) => aggregates),
-  );
-  const partitions = new Map(pages.flatMap((page) => Object.entries(page)));
-  return {
-    database: source.database,
-    sql,
-    parameters,
-    estimatedBytes: estimateBytes(source, properties, partitions.values()),
-  };
+/** What the fields of one object and the buckets of one series share. */
+function idOf({ database, table }: Source, question: AdHocQuestion): string {
+  return JSON.stringify([database, table, question]);
 }

@@ -28,7 +28,7 @@ import {
   type View,
 } from "../sql/plan.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
-import type { AdHocAsk, AdHocLoader } from "./ad-hoc.ts";
+import type { AdHocLoader } from "./ad-hoc.ts";
 import type { Gate } from "./gate.ts";
 import type { Snapshot } from "./manifests.ts";
 import type { ProvenanceRecord } from "./provenance.ts";
@@ -239,8 +239,7 @@ class PlannedInsight implements Insight {
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
     this.#checkColumns(measure, aggregates);
-    const { snapshot } = this.#posed;
-    const partitions: AdHocAsk["partitions"] = (range) => snapshot.partitions(range);
+    const { partitions } = this.#posed.snapshot;
     const ask = { source: this.product.source, question, aggregates, partitions };
     this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, ask);
     const answer = await this.#workings.adHoc.load(ask);

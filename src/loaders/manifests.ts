@@ -35,7 +35,7 @@ export interface Snapshot {
   /** The segments that hold the buckets of these pieces; periods without events have none. */
   segments(rollup: ServedRollup, pieces: readonly Piece[]): Promise<SegmentPart[]>;
   /** The lake partitions that touch a range, by value. */
-  partitions(range: Range): Promise<LakePage>;
+  readonly partitions: (range: Range) => Promise<LakePage>;
 }
 
 const defaultMaxAgeMs = 1_000;

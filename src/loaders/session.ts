@@ -1,7 +1,6 @@
 /** One request's view of everything: one version of each manifest, one set of batches, one record of provenance. */
 import type { ControlStore } from "../backends/control-store.ts";
 import type { InsightStore } from "../backends/insight-store.ts";
-import type { Warehouse } from "../backends/warehouse.ts";
 import type { Filter } from "../model/filter.ts";
 import { finestGrain } from "../model/gold.ts";
 import type { Product } from "../model/product.ts";
@@ -11,6 +10,7 @@ import { assertInstant, floorTo, type Instant, nextBucket, type Range } from "..
 import type { AskedRange, Insight, Question, Session } from "../schema/context.ts";
 import { endOf, sliceOf, type View } from "../sql/plan.ts";
 import { adHocLoader } from "./ad-hoc.ts";
+import type { AdHocJobs, AdHocWait } from "./ad-hoc/jobs.ts";
 import { catalogueEntry } from "./catalogue.ts";
 import { Gate } from "./gate.ts";
 import { poseInsight, type Workings } from "./insight.ts";
@@ -19,12 +19,13 @@ import type { Manifests, Snapshot } from "./manifests.ts";
 import { ProvenanceRecord } from "./provenance.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { type SegmentCache, segmentLoader } from "./segments.ts";
+import type { Trace } from "./trace.ts";
 
 /** What sessions share: process-wide caches over the backends. */
 export interface Shared {
   readonly insights: InsightStore;
   readonly control: ControlStore;
-  readonly warehouse: Warehouse;
+  readonly adHoc: Pick<AdHocJobs, "answer" | "rows">;
   readonly manifests: Manifests;
   readonly liveStatus: LiveStatus;
   readonly segments: SegmentCache;
@@ -36,23 +37,23 @@ export interface SessionOptions {
   readonly adHocWaitMs: number;
   /** Aborted when nobody waits any more. */
   readonly signal?: AbortSignal;
+  readonly trace?: Trace;
 }
 
 export function openSession(shared: Shared, options: SessionOptions): Session {
   const gate = new Gate();
-  const limits = { waitMs: options.adHocWaitMs, ...(options.signal && { signal: options.signal }) };
-  return sessionOver(shared, {
-    scope: options.scope,
+  const provenance = new ProvenanceRecord();
+  const { scope, adHocWaitMs: waitMs, signal, trace } = options;
+  const wait: AdHocWait = { waitMs, ...(signal && { signal }) };
+  const workings: Workings = {
+    scope,
     gate,
-    provenance: new ProvenanceRecord(),
+    provenance,
     reads: new ReadBudget(),
     segments: segmentLoader(shared.insights, shared.segments, gate),
-    adHoc: adHocLoader(shared.warehouse, gate, limits),
-  });
-}
-
-export function sessionOver(shared: Shared, workings: Workings): Session {
-  const { gate, provenance } = workings;
+    adHoc: adHocLoader(shared.adHoc, gate, scope, wait),
+    ...(trace && { trace }),
+  };
   const seen = new Map<Product, Promise<Seen>>();
   const see = (product: Product): Promise<Seen> => {
     const known = seen.get(product) ?? look(shared, provenance, product);
@@ -61,7 +62,7 @@ export function sessionOver(shared: Shared, workings: Workings): Session {
   };
   return {
     insight: (question) => gate.plan(async () => pose(workings, await see(question.product), question)),
-    catalogue: (product) => catalogueEntry(shared, product),
+    catalogue: (product) => catalogueEntry(shared, product, scope, wait),
     extensions: () => provenance.extensions(),
   };
 }

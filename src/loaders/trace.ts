@@ -1,7 +1,7 @@
 /** What is told of how values are answered, while they are: `sluice explain` listens. */
 import type { Measure } from "../model/product.ts";
 import type { StoredPlan, UnstoredPlan } from "../sql/plan.ts";
-import type { AdHocAsk } from "./ad-hoc.ts";
+import type { AdHocAsk } from "./ad-hoc/questions.ts";
 import type { Posed } from "./insight.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 

@@ -21,6 +21,9 @@ import { dynamoInsightStore } from "../../src/backends/insight-store.dynamodb.ts
 import { s3Lake } from "../../src/backends/lake.s3.ts";
 import { athenaWarehouse } from "../../src/backends/warehouse.athena.ts";
 import type { Warehouse } from "../../src/backends/warehouse.ts";
+import type { AdHocDeps } from "../../src/loaders/ad-hoc/deps.ts";
+import { AdHocJobs } from "../../src/loaders/ad-hoc/jobs.ts";
+import { adHocLimits } from "../../src/loaders/ad-hoc/limits.ts";
 
 const region = "eu-central-1";
 const credentials = { accessKeyId: "local", secretAccessKey: "local" };
@@ -32,6 +35,8 @@ export interface Cloud {
   /** Every statement that the warehouse was asked to run. */
   readonly statements: string[];
   readonly progress: Progress[];
+  /** The ad-hoc fallback of another process. */
+  adHoc(different?: Partial<AdHocDeps>): AdHocJobs;
   /** Plain DuckDB, to write the lake and to know what is right. */
   readonly duck: DuckDBConnection;
   /** Where the lake's objects are files. */
@@ -72,11 +77,13 @@ export async function startCloud(): Promise<Cloud> {
   const progress: Progress[] = [];
   const instance = await DuckDBInstance.create(":memory:");
   const duck = await instance.connect();
+  const control = dynamoControlStore({ client, table: tables.control, token: randomUUID });
+  const jobs = dynamoControlStore({ client, table: tables.jobs, token: randomUUID });
   return {
     deps: {
       warehouse: counting(warehouse, statements),
       lake,
-      control: dynamoControlStore({ client, table: tables.control, token: randomUUID }),
+      control,
       insights: dynamoInsightStore({ client, tables, random: Math.random, wait }),
       gold: duckdbGoldReader({ lake, tempFolder: folder }),
       clock: Date.now,
@@ -87,6 +94,18 @@ export async function startCloud(): Promise<Cloud> {
       retention: { editions: 10, ms: 0 },
     },
     endpoints: { dynamo: dynamo.endpoint, s3: s3.endpoint, athena: athena.endpoint },
+    adHoc: (different) =>
+      new AdHocJobs({
+        jobs,
+        control,
+        executions: warehouse,
+        limits: adHocLimits,
+        clock: Date.now,
+        wait: (ms, signal) => wait(ms, undefined, { ref: false, ...(signal && { signal }) }).catch(() => {}),
+        token: randomUUID,
+        random: Math.random,
+        ...different,
+      }),
     statements,
     progress,
     duck,

@@ -116,12 +116,12 @@ async function writeLake(lake: Readonly<Record<string, readonly Sale[]>>): Promi
 }
 
 function gateway(): Shared {
-  const { control, insights, warehouse } = cloud.deps;
+  const { control, insights } = cloud.deps;
   const options = { control, clock: Date.now, maxAgeMs: 0 };
   return {
     control,
     insights,
-    warehouse,
+    adHoc: cloud.adHoc(),
     manifests: new Manifests(options),
     liveStatus: new LiveStatus(options),
     segments: new SegmentCache(),

@@ -39,12 +39,12 @@ beforeAll(async () => {
 afterAll(() => cloud.close());
 
 function gateway(): Shared {
-  const { control, insights, warehouse } = cloud.deps;
+  const { control, insights } = cloud.deps;
   const reading = { control, clock: () => performance.now(), maxAgeMs: 0 };
   return {
     control,
     insights,
-    warehouse,
+    adHoc: cloud.adHoc(),
     manifests: new Manifests(reading),
     liveStatus: new LiveStatus(reading),
     segments: new SegmentCache(),

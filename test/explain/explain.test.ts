@@ -188,7 +188,7 @@ async function run(...args: string[]): Promise<{ code: number; out: string; err:
   return { code, out, err };
 }
 
-describe("the command", () => {
+describe("the command", { timeout: 180_000 }, () => {
   const query = `query($sky: String) { weatherReport(where: {sky: {eq: $sky}}, ${rangeOf("2014-01-01", "2015-01-01")}) { days skies } }`;
 
   test("prints the plan, or all of it as JSON", async () => {

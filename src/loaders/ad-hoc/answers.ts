@@ -1,0 +1,52 @@
+/** Answers, which never change: read from the result of an execution, and kept in memory as far as they fit. */
+import { LRUCache } from "lru-cache";
+import { type AdHocLayout, type AdHocResult, readResult, type StatementRows } from "../../sql/statement.ts";
+import type { Attendance } from "./attendance.ts";
+
+export interface AdHocAnswer {
+  /** Aggregates by id, per bucket start (0 for a question over its whole range); a bucket without events is absent. */
+  readonly buckets: AdHocResult;
+  /** Of a statement of its own: all that it found. */
+  readonly rows: StatementRows;
+  readonly queryId: string;
+  /** Of the whole statement, which may have answered other questions too. */
+  readonly bytesScanned: number;
+}
+
+export class Answers {
+  readonly #kept: LRUCache<string, AdHocAnswer>;
+
+  constructor(maxCells: number) {
+    this.#kept = new LRUCache({ maxSize: Math.max(1, maxCells), sizeCalculation: cellsOf });
+  }
+
+  get(question: string): AdHocAnswer | undefined {
+    return this.#kept.get(question);
+  }
+
+  /** What an execution that has succeeded says of a question; null when Athena no longer has its result. */
+  async read(question: string, attendance: Attendance): Promise<AdHocAnswer | null> {
+    const rows = await attendance.rows();
+    if (rows === null) return null;
+    // another one that waited for it may have read it meanwhile
+    const kept = this.#kept.get(question);
+    if (kept !== undefined) return kept;
+    const { layout, questions, queryId, bytesScanned } = attendance.document;
+    const number = questions.indexOf(question) + 1;
+    const answer: AdHocAnswer = {
+      buckets: layout === null ? new Map() : readResult(layout as AdHocLayout, rows, number),
+      rows: layout === null ? rows : [],
+      queryId: queryId!,
+      bytesScanned: bytesScanned ?? 0,
+    };
+    this.#kept.set(question, answer);
+    return answer;
+  }
+}
+
+function cellsOf({ buckets, rows }: AdHocAnswer): number {
+  let cells = 1;
+  for (const bucket of buckets.values()) cells += 1 + bucket.size;
+  for (const row of rows) cells += 1 + row.length;
+  return cells;
+}
