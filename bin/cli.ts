@@ -17,7 +17,7 @@ const program = new Command("sluice")
     "after",
     `
 Settings (environment):
-${settings.map(([name, meaning]) => `  ${name.padEnd(24)} ${meaning}`).join("\n")}
+${settings.map(([name, meaning]) => `  ${name.padEnd(26)} ${meaning}`).join("\n")}
 
 Examples:
   sluice start                        everything on this machine, with the sample data

@@ -69,7 +69,8 @@ export async function openGateway(
     host,
     port,
     log,
-    newSession: (scope, signal) => openSession(shared, { scope, adHocWaitMs, signal }),
+    newSession: (scope, { signal, waitMs = adHocWaitMs }) =>
+      openSession(shared, { scope, adHocWaitMs: Math.min(adHocWaitMs, waitMs), signal }),
     live: liveFeeds({ broadcast, cursorSecret, retryMs: () => 500 + 1_000 * Math.random() }),
     ready: async () =>
       (await Promise.all(products.map((product) => manifests.current(product)))).every(

@@ -11,7 +11,6 @@ import type { Source } from "../model/source.ts";
 import type { Session } from "../schema/context.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocAnswer } from "./ad-hoc/answers.ts";
-import type { AdHocJobs } from "./ad-hoc/jobs.ts";
 import { LookupVersions } from "./ad-hoc/lookup-versions.ts";
 import { type AdHocAsk, executionOf, groupsOf, pose, type RowsAsk } from "./ad-hoc/questions.ts";
 import { type ExplainedFields, FieldRecord, keyText } from "./explain-record.ts";
@@ -79,7 +78,7 @@ const nothing: AdHocAnswer = { buckets: new Map(), rows: [], queryId: "", bytesS
 /** What is asked at once may share a statement. */
 function recordingJobs() {
   const asked: (readonly Ask[])[] = [];
-  const jobs: Pick<AdHocJobs, "answer" | "rows"> = {
+  const jobs: Shared["adHoc"] = {
     answer: async (_, asks) => {
       asked.push(asks);
       return asks.map(() => nothing);
@@ -88,6 +87,9 @@ function recordingJobs() {
       asked.push([ask]);
       return [];
     },
+    job: async () => null,
+    cancel: async () => null,
+    watch: () => (async function* () {})(),
   };
   return { jobs, asked };
 }

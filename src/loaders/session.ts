@@ -25,7 +25,7 @@ import type { Trace } from "./trace.ts";
 export interface Shared {
   readonly insights: InsightStore;
   readonly control: ControlStore;
-  readonly adHoc: Pick<AdHocJobs, "answer" | "rows">;
+  readonly adHoc: Omit<AdHocJobs, "close">;
   readonly manifests: Manifests;
   readonly liveStatus: LiveStatus;
   readonly segments: SegmentCache;
@@ -63,6 +63,9 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
   return {
     insight: (question) => gate.plan(async () => pose(workings, await see(question.product), question)),
     catalogue: (product) => catalogueEntry(shared, product, scope, wait),
+    adHocJob: (id) => shared.adHoc.job(scope, id),
+    cancelAdHocJob: (id) => shared.adHoc.cancel(scope, id),
+    adHocJobUpdates: (id) => shared.adHoc.watch(scope, id),
     extensions: () => provenance.extensions(),
   };
 }

@@ -5,6 +5,7 @@ import type { Class } from "../model/source.ts";
 import { schemaOf } from "../schema/build.ts";
 import { growingMeasures } from "../schema/growth.ts";
 import { checkNames, streamedSources } from "../schema/names.ts";
+import { AdHocJobResolver } from "./ad-hoc-job.ts";
 import { catalogueResolvers } from "./catalogue.ts";
 import { eventFeedResolvers } from "./event-feed.ts";
 import { growthResolver } from "./growth.ts";
@@ -16,6 +17,7 @@ export function buildSluiceSchema(products: readonly Product[]): GraphQLSchema {
   checkNames(products);
   return schemaOf([
     ...catalogueResolvers(products),
+    AdHocJobResolver,
     ...products.map(insightResolver),
     ...products.filter((product) => growingMeasures(product).length > 0).map(growthResolver),
     ...products.filter((product) => product.source.stream !== null).map(insightUpdatesResolver),

@@ -2,6 +2,7 @@
  * What resolvers and subscriptions may ask of the machinery behind them. `src/loaders` implements it; one session
  * serves one request (or one event of a subscription) and reads one version of each manifest.
  */
+import type { AdHocJob } from "../model/ad-hoc-job.ts";
 import type { Filter } from "../model/filter.ts";
 import type { Period } from "../model/period.ts";
 import type { Product } from "../model/product.ts";
@@ -41,6 +42,12 @@ export interface Session {
   /** Resolves the range and plans. Rejects `UserInputError` for a reversed or unanswerable range. */
   insight(question: Question): Promise<Insight>;
   catalogue(product: Product): Promise<CatalogueEntry>;
+  /** Null when the viewer's tenant has no such job. */
+  adHocJob(id: string): Promise<AdHocJob | null>;
+  /** Stops it for all who wait for it; one that is over stays as it is. Null as above. */
+  cancelAdHocJob(id: string): Promise<AdHocJob | null>;
+  /** The job now and whenever it has changed, its end last; nothing where there is none. */
+  adHocJobUpdates(id: string): AsyncIterable<AdHocJob>;
   /** What goes into `extensions.sluice`. */
   extensions(): SluiceExtensions;
 }

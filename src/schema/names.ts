@@ -5,7 +5,7 @@ import type { Source } from "../model/source.ts";
 import { growingMeasures, growthName } from "./growth.ts";
 
 const ownTypes =
-  "Query Subscription Mutation String Int Float Boolean ID DateTime Duration SafeInt Cursor Grain Period TimeRange StringFilter IntFilter FloatFilter BooleanFilter DateTimeFilter DataProduct Coverage Dimension Measure Rollup Freshness Edition".split(
+  "Query Subscription Mutation String Int Float Boolean ID DateTime Duration SafeInt Cursor Grain Period TimeRange StringFilter IntFilter FloatFilter BooleanFilter DateTimeFilter DataProduct Coverage Dimension Measure Rollup Freshness Edition AdHocJob AdHocState".split(
     " ",
   );
 
@@ -35,6 +35,7 @@ export function checkNames(products: readonly Product[]): void {
   };
   claim("products", "the catalogue");
   claim("product", "the catalogue");
+  for (const own of ["adHocJob", "cancelAdHocJob", "adHocJobUpdated"]) claim(own, "the ad-hoc fallback");
   for (const product of products) {
     const { name, field } = product;
     const growth = growingMeasures(product).length > 0 ? [growthName(product)] : [];

@@ -53,18 +53,22 @@ describe("the contract of a product", () => {
     expect(peaks.getType("PeakLoadGrowth")).toBeUndefined();
   });
 
-  test("its questions and subscriptions; no subscriptions without a stream", () => {
+  test("its questions and subscriptions; none of its own without a stream", () => {
     expect(fieldsOf(schema, "Query")).toEqual([
+      "adHocJob(id: ID!): AdHocJob",
       "product(name: String!): DataProduct",
       "products: [DataProduct!]!",
       "shopActivity(where: ShopActivityFilter, range: TimeRange): ShopActivity",
       "stockLevel(where: StockLevelFilter, range: TimeRange): StockLevel",
     ]);
     expect(fieldsOf(schema, "Subscription")).toEqual([
+      "adHocJobUpdated(id: ID!): AdHocJob",
       "saleFeed(where: SaleFilter, after: Cursor): SaleFeedPage",
       "shopActivityUpdated(where: ShopActivityFilter, range: TimeRange): ShopActivity",
     ]);
-    expect(buildSluiceSchema([stockLevel]).getSubscriptionType()).toBeUndefined();
+    expect(fieldsOf(buildSluiceSchema([stockLevel]), "Subscription")).toEqual([
+      "adHocJobUpdated(id: ID!): AdHocJob",
+    ]);
   });
 
   test("its events and their page", () => {
@@ -127,10 +131,30 @@ describe("the contract of a product", () => {
     ]);
   });
 
+  test("ad-hoc jobs", () => {
+    expect(fieldsOf(schema, "Mutation")).toEqual(["cancelAdHocJob(id: ID!): AdHocJob"]);
+    expect(fieldsOf(schema, "AdHocJob")).toEqual([
+      "bytesScanned: SafeInt",
+      "error: String",
+      "id: ID!",
+      "progress: Float",
+      "state: AdHocState!",
+      "submittedAt: DateTime!",
+    ]);
+    const states = schema.getType("AdHocState");
+    if (!isEnumType(states)) throw new TypeError("AdHocState is an enum.");
+    expect(states.getValues().map(({ name }) => name)).toEqual([
+      "QUEUED",
+      "RUNNING",
+      "SUCCEEDED",
+      "FAILED",
+      "CANCELLED",
+    ]);
+  });
+
   test("nothing of later issues", () => {
     const text = printSluiceSchema(schema);
-    for (const later of ["ActivityBy", "Connection", "AdHocJob", "Mutation"])
-      expect(text).not.toContain(later);
+    for (const later of ["ActivityBy", "Connection"]) expect(text).not.toContain(later);
   });
 });
 
@@ -151,6 +175,7 @@ describe("several schemas in one process", () => {
   test("hold their own products only", () => {
     const alone = buildSluiceSchema([stockLevel]);
     expect(fieldsOf(alone, "Query")).toEqual([
+      "adHocJob(id: ID!): AdHocJob",
       "product(name: String!): DataProduct",
       "products: [DataProduct!]!",
       "stockLevel(where: StockLevelFilter, range: TimeRange): StockLevel",
@@ -175,6 +200,10 @@ describe("declarations that lead to one name fail at start", () => {
     expect(() => buildSluiceSchema([declareNamed("Edition")])).toThrow(
       /A name in the schema means one thing\. "Edition" would be product "Edition"'s and Sluice's own/,
     );
+  });
+
+  test.each(["AdHocJob", "AdHocState", "CancelAdHocJob", "AdHocJobUpdated"])("a product named %s", (name) => {
+    expect(() => buildSluiceSchema([declareNamed(name)])).toThrow(/A name in the schema means one thing/);
   });
 
   test("a product that takes the catalogue's field", () => {
