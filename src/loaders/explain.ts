@@ -1,11 +1,11 @@
 /**
  * The plan of a request without its answer: what each field would be read from, which items and statements that takes.
- * Manifests, their pages and the live status are read; segments, live items and Athena are not: whoever asks for one of
- * those is told that there is nothing, and recorded.
+ * Manifests, their pages, the live status and leaderboards are read, as plans depend on them; segments, live items and
+ * Athena are not: whoever asks for one of those is told that there is nothing, and recorded.
  */
 import type { InsightStore } from "../backends/insight-store.ts";
 import type { Statement } from "../backends/warehouse.ts";
-import { type ItemKey, itemId } from "../model/layout.ts";
+import { isLeaderboard, type ItemKey, itemId } from "../model/layout.ts";
 import type { Scope } from "../model/scope.ts";
 import type { Source } from "../model/source.ts";
 import type { Session } from "../schema/context.ts";
@@ -67,7 +67,7 @@ function recordingStore(store: InsightStore) {
     read: async (wanted, wantedLive) => {
       for (const key of wanted) segments.set(itemId(key), key);
       for (const key of wantedLive) live.set(itemId(key), key);
-      return { segments: new Map(), live: new Map() };
+      return store.read(wanted.filter(isLeaderboard), []);
     },
   };
   return { store: recording, segments, live };

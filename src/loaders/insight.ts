@@ -60,14 +60,16 @@ export interface Posed {
   readonly snapshot: Snapshot;
   /** The series this is a bucket of: its ad-hoc fields are answered by bucket, in one go. */
   readonly series: Series | null;
+  /** Its pieces are taken from the budget already. */
+  readonly isPaid?: boolean;
 }
 
 /** A response of more buckets is a report, not an answer. */
 const maxBuckets = 10_000;
 
-/** Plans the question and loads what its keys depend on. `isPaid`: its pieces are taken from the budget already. */
-export async function poseInsight(workings: Workings, posed: Posed, isPaid = false): Promise<Insight> {
-  const { snapshot } = posed;
+/** Plans the question and loads what its keys depend on. */
+export async function poseInsight(workings: Workings, posed: Posed): Promise<Insight> {
+  const { snapshot, isPaid } = posed;
   const plan = planStored(snapshot.serving, posed.where, posed.range, posed.view);
   if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, []);
   const { keys, editions, live, rollup } = plan;
@@ -155,7 +157,7 @@ class PlannedInsight implements Insight {
     const series = { range: this.range, grain };
     const pose = (range: Range) => {
       const id = `${this.id}/${formatInstant(range.from)}/${grain}`;
-      return poseInsight(this.#workings, { ...this.#posed, range, series, id }, true);
+      return poseInsight(this.#workings, { ...this.#posed, range, series, id, isPaid: true });
     };
     return this.#workings.gate.plan(() => Promise.all(bucketsOf(this.range, grain).map(pose)));
   }
@@ -171,7 +173,7 @@ class PlannedInsight implements Insight {
     const range = shiftBack(this.range, period);
     assertInstant(range.from);
     const series = this.#posed.series && seriesBefore(this.#posed.series, period, range);
-    const posed = { ...this.#posed, range, series, id: `${this.id}/${period}` };
+    const posed = { ...this.#posed, range, series, id: `${this.id}/${period}`, isPaid: false };
     return this.#workings.gate.plan(() => poseInsight(this.#workings, posed));
   }
 
