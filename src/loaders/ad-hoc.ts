@@ -9,7 +9,12 @@ import type { Gate } from "./gate.ts";
 
 export type AdHocLoader = DataLoader<AdHocAsk, AdHocAnswer>;
 
-export function adHocLoader(jobs: AdHocJobs, gate: Gate, scope: Scope, wait: AdHocWait): AdHocLoader {
+export function adHocLoader(
+  jobs: Pick<AdHocJobs, "answer">,
+  gate: Gate,
+  scope: Scope,
+  wait: AdHocWait,
+): AdHocLoader {
   return new DataLoader(
     async (asks: readonly AdHocAsk[]) => {
       const { questions, indexes } = distinct(asks);

@@ -40,6 +40,7 @@ import type { SegmentPart } from "./segment-parts.ts";
 import type { SegmentLoader } from "./segments.ts";
 import { type Series, seriesBefore } from "./series.ts";
 import { readState } from "./stored-state.ts";
+import type { Trace } from "./trace.ts";
 
 /** What every insight of one request works with. */
 export interface Workings {
@@ -51,6 +52,7 @@ export interface Workings {
   readonly adHoc: AdHocLoader;
   readonly provenance: ProvenanceRecord;
   readonly reads: ReadBudget;
+  readonly trace?: Trace;
 }
 
 /** One question with everything that answering it needs. */
@@ -215,6 +217,7 @@ class PlannedInsight implements Insight {
   }
 
   async #stored(measure: Measure, plan: StoredPlan, path: readonly string[]): Promise<number | null> {
+    this.#workings.trace?.stored({ path, measure, posed: this.#posed }, plan, this.#segments);
     const state = await this.#load(plan);
     const { coverage, live } = this.#posed.view;
     const { provenance } = this.#workings;
@@ -256,7 +259,10 @@ class PlannedInsight implements Insight {
     const through = Math.min(this.range.to, coverage.until);
     const isEmpty = range.from >= range.to;
     // that nothing of it is covered is known from what is published
-    if (isEmpty) this.#workings.provenance.add(path, this.#fromEdition(), this.range.to);
+    if (isEmpty) {
+      this.#workings.provenance.add(path, this.#fromEdition(), this.range.to);
+      this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, null);
+    }
     const found = isEmpty ? undefined : await this.#ask(question, measure, path, through);
     const aggregates = new Map(
       aggregatesBehind(this.product, measure.expression).map((each) => [aggregateId(each), each]),
@@ -280,17 +286,23 @@ class PlannedInsight implements Insight {
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
     this.#checkColumns(measure, aggregates);
-    const answer = this.#group?.of(measure) ?? this.#askAlone(question, aggregates);
+    const answer = this.#group?.of(measure) ?? this.#askAlone(question, measure, path, aggregates);
     const { found, queryId, bytesScanned } = await answer;
     const origin = { source: "ATHENA", through, queryId, bytesScanned } as const;
     this.#workings.provenance.add(path, origin, this.range.to);
     return found;
   }
 
-  async #askAlone(question: AdHocQuestion, aggregates: readonly Aggregate[]): Promise<AskedValues> {
-    const { source } = this.product;
+  async #askAlone(
+    question: AdHocQuestion,
+    measure: Measure,
+    path: readonly string[],
+    aggregates: readonly Aggregate[],
+  ): Promise<AskedValues> {
     const { partitions } = this.#posed.snapshot;
-    const answer = await this.#workings.adHoc.load({ source, question, aggregates, partitions });
+    const ask = { source: this.product.source, question, aggregates, partitions };
+    this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, ask);
+    const answer = await this.#workings.adHoc.load(ask);
     const found = answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
     return { ...answer, found };
   }

@@ -18,12 +18,13 @@ import { ProvenanceRecord } from "./provenance.ts";
 import { ReadBudget } from "./read-budget.ts";
 import { type SegmentCache, segmentLoader } from "./segments.ts";
 import { resolveRange, Sights } from "./sight.ts";
+import type { Trace } from "./trace.ts";
 
 /** What sessions share: process-wide caches over the backends. */
 export interface Shared {
   readonly insights: InsightStore;
   readonly control: ControlStore;
-  readonly adHoc: AdHocJobs;
+  readonly adHoc: Omit<AdHocJobs, "close">;
   readonly manifests: Manifests;
   readonly liveStatus: LiveStatus;
   readonly segments: SegmentCache;
@@ -36,12 +37,13 @@ export interface SessionOptions {
   readonly adHocWaitMs: number;
   /** Aborted when nobody waits any more. */
   readonly signal?: AbortSignal;
+  readonly trace?: Trace;
 }
 
 export function openSession(shared: Shared, options: SessionOptions): Session {
   const gate = new Gates();
   const provenance = new ProvenanceRecord();
-  const { scope, adHocWaitMs: waitMs, signal } = options;
+  const { scope, adHocWaitMs: waitMs, signal, trace } = options;
   const wait: AdHocWait = { waitMs, ...(signal && { signal }) };
   const workings: Workings = {
     scope,
@@ -52,6 +54,7 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
     leaderboards: leaderboardLoader(shared.insights, shared.leaderboards, gate.reading),
     liveItems: liveListing(shared.insights),
     adHoc: adHocLoader(shared.adHoc, gate.asking, scope, wait),
+    ...(trace && { trace }),
   };
   const sights = new Sights(shared, provenance);
   return {
