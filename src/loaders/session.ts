@@ -38,6 +38,7 @@ export interface SessionOptions {
   /** Aborted when nobody waits any more. */
   readonly signal?: AbortSignal;
   readonly trace?: Trace;
+  readonly reads?: ReadBudget;
 }
 
 export function openSession(shared: Shared, options: SessionOptions): Session {
@@ -49,7 +50,7 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
     scope,
     gate,
     provenance,
-    reads: new ReadBudget(),
+    reads: options.reads ?? new ReadBudget(),
     segments: segmentLoader(shared.insights, shared.segments, gate.reading),
     leaderboards: leaderboardLoader(shared.insights, shared.leaderboards, gate.reading),
     liveItems: liveListing(shared.insights),
