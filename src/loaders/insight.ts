@@ -25,6 +25,7 @@ import {
   type UnstoredPlan,
   type View,
 } from "../sql/plan.ts";
+import { checkValues } from "../sql/fragments.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocLoader } from "./ad-hoc.ts";
 import type { Gate } from "./gate.ts";
@@ -219,6 +220,7 @@ class PlannedInsight implements Insight {
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
     this.#checkColumns(measure, aggregates);
+    checkValues(this.product.source, question.where);
     const answer = await this.#workings.adHoc.load({ source: this.product.source, question, aggregates });
     const { queryId, bytesScanned } = answer;
     this.#workings.provenance.add(path, { source: "ATHENA", through, queryId, bytesScanned });

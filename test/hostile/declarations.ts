@@ -44,3 +44,16 @@ export class LetterActivity {
   @Measure(letter.sum("pages"), described) pages!: number;
   @AdHoc(letter.distinct("subject"), described) subjects!: number;
 }
+
+/** One dimension, so that a search for its values is one statement. */
+@DataProduct({
+  source: Letter,
+  owner: "post",
+  freshness: "P1D",
+  description: "Letters by what they are about.",
+  rollups: [rollup([], { grains: ["MONTH"], live: false })],
+})
+export class LetterSubjects {
+  @Dimension() subject!: string;
+  @Measure(letter.count(), described) letters!: number;
+}

@@ -13,7 +13,7 @@ import { refreshDeps, runMicroBatches } from "../../bin/system.ts";
 import { refresh } from "../../etl/batch/run.ts";
 import { declaredProducts } from "../../src/model/product.ts";
 import { pick, seeded } from "../e2e/other-rows.ts";
-import { LetterActivity } from "./declarations.ts";
+import { Letter } from "./declarations.ts";
 import { hostileTexts, isText } from "./texts.ts";
 
 /** What was sent to Athena. */
@@ -46,7 +46,7 @@ export async function startWorld(): Promise<World> {
   const cloud = await startCloud(folder);
   closing.push(() => cloud.close());
   await writeLake(duck, join(lakeFolder(folder), "post"));
-  const products = declaredProducts().filter(({ target }) => target === LetterActivity);
+  const products = declaredProducts().filter(({ source }) => source.target === Letter);
   const clients = localClients(cloud.endpoints);
   closing.push(() => closeClients(clients));
   let asked: Asked[] = [];
@@ -68,15 +68,13 @@ export async function startWorld(): Promise<World> {
   const live = runMicroBatches(products, stores, { broadcast, windowMs: 100, log, signal: stopping.signal });
   closing.push(() => live);
   closing.push(() => stopping.abort());
-  const [product] = products;
-  await refresh(
-    product!,
-    refreshDeps(product!, stores, { progress: () => {}, retention: { editions: 10, ms: 0 } }),
-  );
+  const retention = { editions: 10, ms: 0 };
+  for (const product of products)
+    await refresh(product, refreshDeps(product, stores, { progress: () => {}, retention }));
   const settings = { host: "127.0.0.1", port: 0, adHocWaitMs: 60_000, cursorSecret: null, log };
   const gateway = await openGateway(products, stores, broadcast, settings);
   closing.push(() => gateway.close());
-  const stream = stores.streamOf(product!.source)!;
+  const stream = stores.streamOf(products[0]!.source)!;
   return {
     url: `${gateway.url}/graphql`,
     asked: () => {
