@@ -5,7 +5,7 @@
  */
 import { SluiceError } from "./errors.ts";
 import { assertInstant } from "./time.ts";
-import { compareValues, type Event, type Value } from "./values.ts";
+import { assertText, compareValues, type Event, type Value } from "./values.ts";
 
 type Scalar = Exclude<Value, null>;
 
@@ -44,11 +44,15 @@ function conditionOf(column: string, op: Operator, operand: unknown): Condition 
       "BAD_USER_INPUT",
       `A filter compares with values, not with null. Got ${column}: { ${op}: ${JSON.stringify(operand)} }. Use ${column}: { isNull: true }.`,
     );
-  const plain = (value: unknown): Scalar => (value instanceof Date ? instantOf(value) : (value as Scalar));
   if (op === "in" || op === "notIn") return { op, column, values: (operand as unknown[]).map(plain) };
   if (op === "isNull") return { op, column, value: operand as boolean };
-  if (op === "startsWith") return { op, column, value: operand as string };
+  if (op === "startsWith") return { op, column, value: plain(operand) as string };
   return { op, column, value: plain(operand) };
+}
+
+function plain(value: unknown): Scalar {
+  if (typeof value === "string") assertText(value);
+  return value instanceof Date ? instantOf(value) : (value as Scalar);
 }
 
 /** An invalid date stays one: the checks of a declaration name it. */
