@@ -21,9 +21,10 @@ import type { Latencies, StoredLoad } from "./stored-load.process.ts";
 import { buildLake, subject } from "./subject.ts";
 
 const concurrency = 3; // executions at a time: as many as the embedded Athena runs
-const asked = 1_000; // ad-hoc questions at once, half to each gateway
+const asked = 1_000; // ad-hoc questions, half to each gateway
+const distinctPerSecond = 100; // faster than they are worked off: most of them wait
 const alone = 31; // questions one after another; odd, for the median
-const perSecond = 50; // stored queries
+const storedPerSecond = 50;
 const warmUpMs = 3_000;
 const idleMs = 20_000;
 
@@ -82,11 +83,13 @@ async function bench(stage: Stage): Promise<Figures> {
   const { questions } = stage;
   await storedDuring(stage, () => sleep(warmUpMs));
   const overheadMs = await overhead(stage);
-  const identical = await worked(stage, () => answerAll(questions.identical(asked)));
+  const identical = await worked(stage, () =>
+    answerAll(questions.identical(asked), Number.POSITIVE_INFINITY),
+  );
   const idle = await storedDuring(stage, () => sleep(idleMs));
   let busy = idle;
   const distinct = await worked(stage, async () => {
-    busy = await storedDuring(stage, () => answerAll(questions.distinct(alone, asked)));
+    busy = await storedDuring(stage, () => answerAll(questions.distinct(alone, asked), distinctPerSecond));
   });
   closeClients(stage.clients);
   return report({ overheadMs, identical, distinct, idle, busy });
@@ -97,7 +100,7 @@ async function storedDuring(
   { load, questions: { stored } }: Stage,
   work: () => Promise<unknown>,
 ): Promise<Latencies> {
-  load.send({ perSecond, questions: stored } satisfies StoredLoad);
+  load.send({ perSecond: storedPerSecond, questions: stored } satisfies StoredLoad);
   await work();
   load.send("stop");
   const latencies = await messageOf<Latencies>(load);
@@ -119,9 +122,14 @@ async function overhead({ clients, questions }: Stage): Promise<number> {
   return beyond.sort((a, b) => a - b)[(alone - 1) >> 1]!;
 }
 
-/** All at once, each to its gateway; what is answered wrongly is noted. */
-async function answerAll(questions: readonly Counted[]): Promise<void> {
-  const failures = await Promise.all(questions.map((question) => answeredCount(question).catch(String)));
+/** So many are asked a second, each of its gateway, whatever has been answered; what is answered wrongly is noted. */
+async function answerAll(questions: readonly Counted[], rate: number): Promise<void> {
+  const failures = await Promise.all(
+    questions.map(async (question, i) => {
+      await sleep((i * 1_000) / rate);
+      return answeredCount(question).catch(String);
+    }),
+  );
   wrong.push(...failures.filter((failure) => failure !== null));
 }
 
@@ -168,8 +176,8 @@ function report({
   console.log(`
 Two gateways, ${concurrency} executions at a time
   ${asked.toLocaleString("en")} identical questions   ${runs(identical)}
-  ${asked.toLocaleString("en")} distinct questions    ${runs(distinct)}
-  stored queries, ${perSecond} a second
+  ${asked.toLocaleString("en")} distinct questions    ${runs(distinct)}; ${distinctPerSecond} come a second
+  stored queries, ${storedPerSecond} a second
     idle                      ${times(idle)}
     beside the distinct ones  ${times(busy)}   ratio ${figures.p99Ratio}
   one ad-hoc question         ${figures.overheadMs} ms beyond what Athena took (median of ${alone})`);

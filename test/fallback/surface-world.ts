@@ -71,7 +71,7 @@ export interface World {
   executions(): Promise<readonly QueryExecution[]>;
   forget(): Promise<void>;
   /** How many gateways wait for what runs now. */
-  waiting(): Promise<number>;
+  readonly waiting: () => Promise<number>;
   /** The grams of the parcels before a day, 1 to `days`, from the same rows by plain DuckDB. */
   gramsUntil(day: number): Promise<number>;
   close(): Promise<void>;
