@@ -1,5 +1,5 @@
 /** A thousand texts that mean harm, the same in every run. Imports nothing of `src`. */
-import { pick, seeded } from "../e2e/other-rows.ts";
+import { pick, seeded } from "../property/random.ts";
 
 const quotes = ["'", "''", "'''", '"', '""', "`", "\\", "\\'", "\\\\'", "‘", "’", "“", "＇", "ʼ", "´", "«"];
 const comments = ["--", "-- ", "/*", "*/", "/**/", "#", "//", ";", ";;", "--\n", "/*/*"];

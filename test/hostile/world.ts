@@ -12,7 +12,7 @@ import { openGateway } from "../../bin/gateway.ts";
 import { refreshDeps, runMicroBatches } from "../../bin/system.ts";
 import { refresh } from "../../etl/batch/run.ts";
 import { declaredProducts } from "../../src/model/product.ts";
-import { pick, seeded } from "../e2e/other-rows.ts";
+import { pick, seeded } from "../property/random.ts";
 import { Letter } from "./declarations.ts";
 import { hostileTexts, isText } from "./texts.ts";
 
