@@ -48,13 +48,13 @@ fragment ref on __Type { kind name ofType { kind name ofType { kind name ofType 
 
 export async function readSchema(url: string): Promise<Schema> {
   const { __schema: schema } = await data(url, introspection);
-  const named = (root: Json): string | null => root?.name ?? null;
+  const nameOf = (root: Json): string | null => root?.name ?? null;
   return {
     types: new Map((schema.types as Type[]).map((type) => [type.name, type])),
     roots: {
-      query: named(schema.queryType),
-      mutation: named(schema.mutationType),
-      subscription: named(schema.subscriptionType),
+      query: nameOf(schema.queryType),
+      mutation: nameOf(schema.mutationType),
+      subscription: nameOf(schema.subscriptionType),
     },
   };
 }

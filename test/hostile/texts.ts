@@ -147,8 +147,19 @@ const fragments = [
 ];
 
 const pieces = [
-  ...[quotes, comments, marks, escapes, spaces, invisible, letters, farPoints, numbers, words, names],
-  ...[injections, fragments],
+  quotes,
+  comments,
+  marks,
+  escapes,
+  spaces,
+  invisible,
+  letters,
+  farPoints,
+  numbers,
+  words,
+  names,
+  injections,
+  fragments,
 ];
 
 /** The texts whose literals, quotes included, are just short enough or just too long for a parameter of Athena. */
@@ -189,7 +200,7 @@ export const hostileTexts: readonly string[] = generated();
 const literalLimit = 1_024;
 
 /** Whether a parameter can hold the text: what Athena allows, and what Unicode is. */
-export function isCarried(text: string): boolean {
+function isCarried(text: string): boolean {
   return isText(text) && text.replaceAll("'", "''").length + 2 <= literalLimit;
 }
 
@@ -197,3 +208,7 @@ export function isCarried(text: string): boolean {
 export function isText(text: string): boolean {
   return !/\p{Surrogate}|\0/u.test(text);
 }
+
+/** What statements carry, and what is refused. */
+export const carried = hostileTexts.filter(isCarried);
+export const uncarried = hostileTexts.filter((text) => !isCarried(text));

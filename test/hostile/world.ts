@@ -1,8 +1,8 @@
 /** The hostile lake, refreshed and served, with an ear on what reaches Athena; and the same rows in a plain DuckDB. */
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type DuckDBConnection, DuckDBInstance, listValue } from "@duckdb/node-api";
+import { DuckDBInstance, listValue } from "@duckdb/node-api";
 import { pino } from "pino";
 import { backends } from "../../bin/backends.ts";
 import { processBroadcast } from "../../bin/broadcast.ts";
@@ -12,9 +12,8 @@ import { openGateway } from "../../bin/gateway.ts";
 import { refreshDeps, runMicroBatches } from "../../bin/system.ts";
 import { refresh } from "../../etl/batch/run.ts";
 import { declaredProducts } from "../../src/model/product.ts";
-import { pick, seeded } from "../property/random.ts";
 import { Letter } from "./declarations.ts";
-import { hostileTexts, isText } from "./texts.ts";
+import { insertLetters, type Posted, writeLake } from "./lake.ts";
 
 /** What was sent to Athena. */
 export interface Asked {
@@ -31,8 +30,8 @@ export interface World {
     sql: string,
     values: readonly (string | readonly string[])[],
   ): Promise<readonly Record<string, unknown>[]>;
-  /** Puts a letter into the stream, sent now. */
-  post(letter: { sender: string | null; subject: string; pages: number }): Promise<void>;
+  /** Puts letters into the stream, sent now. DuckDB knows them too. */
+  post(letters: readonly Omit<Posted, "at">[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -86,48 +85,17 @@ export async function startWorld(): Promise<World> {
       const bound = values.map((value) => (typeof value === "string" ? value : listValue([...value])));
       return (await duck.runAndReadAll(sql, bound)).getRowObjects();
     },
-    post: async (letter) => {
+    post: async (letters) => {
       const at = new Date().toISOString();
-      await stream.put([{ partitionKey: "p", data: Buffer.from(JSON.stringify({ at, ...letter })) }]);
+      const records = letters.map((letter) => JSON.stringify({ at, ...letter }));
+      await stream.put(records.map((record, i) => ({ partitionKey: `${i % 5}`, data: Buffer.from(record) })));
+      await insertLetters(
+        duck,
+        letters.map((letter) => ({ at, ...letter })),
+      );
     },
     close: async () => {
       for (const close of closing.toReversed()) await close();
     },
   };
-}
-
-const days = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-29"];
-
-/** Two in three of the texts send letters, and most of those have an alias. Values are bound, never written as SQL. */
-async function writeLake(duck: DuckDBConnection, lake: string): Promise<void> {
-  const random = seeded(5);
-  const texts = hostileTexts.filter(isText);
-  const senders = texts.filter(() => random() < 0.67);
-  await duck.run(`CREATE TABLE senders (name VARCHAR, alias VARCHAR);
-    CREATE TABLE letters ("at" TIMESTAMP, sender VARCHAR, subject VARCHAR, pages BIGINT, alias VARCHAR);`);
-  const rows = [...senders, ...texts.slice(0, 50).map(() => null)].map((sender) => ({
-    at: `${pick(random, days)} ${pick(random, ["00:00:00", "12:30:00.5", "23:59:59.999"])}`,
-    sender,
-    subject: pick(random, texts),
-    pages: Math.floor(random() * 100),
-  }));
-  const lists = (from: readonly object[], names: readonly string[]) =>
-    names.map((name) => listValue(from.map((row) => (row as Record<string, string | null>)[name] ?? null)));
-  const aliases = senders.filter(() => random() < 0.8).map((name) => ({ name, alias: pick(random, texts) }));
-  await duck.run(
-    "INSERT INTO senders SELECT unnest($1::VARCHAR[]), unnest($2::VARCHAR[])",
-    lists(aliases, ["name", "alias"]),
-  );
-  const written = rows.map((row) => ({ ...row, pages: String(row.pages) }));
-  await duck.run(
-    `INSERT INTO letters SELECT r.*, s.alias FROM (SELECT unnest($1::VARCHAR[])::TIMESTAMP AS "at", unnest($2::VARCHAR[]) AS sender,
-      unnest($3::VARCHAR[]) AS subject, unnest($4::VARCHAR[])::BIGINT AS pages) r LEFT JOIN senders s ON s.name = r.sender`,
-    lists(written, ["at", "sender", "subject", "pages"]),
-  );
-  for (const table of ["senders", "letters"]) mkdirSync(join(lake, table), { recursive: true });
-  await duck.run(`COPY senders TO '${lake}/senders/senders.parquet' (FORMAT parquet)`);
-  await duck.run(
-    `COPY (SELECT "at", sender, subject, pages, strftime("at", '%Y-%m-%d') AS "day" FROM letters)
-      TO '${lake}/letters' (FORMAT parquet, PARTITION_BY ("day"))`,
-  );
 }

@@ -48,6 +48,15 @@ export const goldenClauses: Readonly<Record<string, readonly GoldenQuery[]>> = {
   "ArithmeticBinary *": [
     ["SELECT -3 * 2, 0.5 * CAST(7 AS bigint), 0.1e0 * 3, 1 * NULL", "-6 | 3.5 | 0.30000000000000004 | NULL"],
   ],
+  "ArithmeticBinary /": [
+    ["SELECT 7e0 / 2, -7e0 / 2, 1e0 / nullif(0e0, 0e0), NULL / 2e0", "3.5 | -3.5 | NULL | NULL"],
+    ["SELECT 7 / 2, -7 / 2, 1e0 / 0e0", "3 | -3 | Infinity"],
+  ],
+  "SearchedCase CASE END": [
+    ["SELECT CASE WHEN 1 IN (1, 2) THEN 'a' END, CASE WHEN 3 IN (1, 2) THEN 'a' END", "a | NULL"],
+    // the first that is true; unknown is not
+    ["SELECT CASE WHEN NULL THEN 1 WHEN TRUE THEN 2 WHEN TRUE THEN 3 END", "2"],
+  ],
   "SimpleCase CASE END": [
     [
       "SELECT CASE 2 WHEN 1 THEN 'a' WHEN 2 THEN 'b' END, CASE 3 WHEN 1 THEN 'a' END, CASE NULL WHEN NULL THEN 1 END",
@@ -166,6 +175,15 @@ export const goldenClauses: Readonly<Record<string, readonly GoldenQuery[]>> = {
   SortItem: [
     [`SELECT x FROM ${texts} ORDER BY x`, "", "B", "b", "ä", "\uffff", "😀", "NULL"],
     [`SELECT x FROM ${numbers} ORDER BY 1`, "-5", "3", "3", "NULL"],
+  ],
+  "SortItem ASC NULLS LAST": [
+    [`SELECT x FROM ${numbers} ORDER BY x ASC NULLS LAST`, "-5", "3", "3", "NULL"],
+    [
+      "SELECT x FROM (VALUES (TRUE), (NULL), (FALSE)) AS t(x) ORDER BY x ASC NULLS LAST",
+      "false",
+      "true",
+      "NULL",
+    ],
   ],
   "SortItem DESC": [[`SELECT x FROM ${numbers} ORDER BY x DESC`, "3", "3", "-5", "NULL"]],
   "SortItem NULLS FIRST": [[`SELECT x FROM ${numbers} ORDER BY x NULLS FIRST`, "NULL", "-5", "3", "3"]],

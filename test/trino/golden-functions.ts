@@ -132,6 +132,12 @@ export const goldenFunctions: Readonly<Record<string, readonly GoldenQuery[]>> =
   "coalesce()": [
     ["SELECT coalesce(NULL, 2, 3), coalesce(CAST(NULL AS bigint), NULL), coalesce('', 'a')", "2 | NULL | "],
   ],
+  "nullif()": [
+    [
+      "SELECT nullif(1, 1), nullif(1, 2), nullif(0e0, -0e0), nullif(NULL, 1), nullif(1, NULL)",
+      "NULL | 1 | NULL | NULL | 1",
+    ],
+  ],
   "ceil()": [
     [
       "SELECT ceil(1.2), ceil(-1.2), ceil(-0.5e0), ceil(2.0), ceil(CAST(NULL AS double))",

@@ -16,23 +16,22 @@ const othersStatements: Readonly<Record<string, string>> = {
   "test/backends/warehouse.test.ts": "lets statements of its own fail, to see the codes",
 };
 
-/** The statements that are the product's, one of each form. */
+/** The statements that are the product's, the shortest of each form. */
 export function formsOf(sent: readonly Sent[]): readonly Sent[] {
   const forms = new Map<string, Sent>();
   for (const each of sent) {
     if (Object.keys(othersStatements).some((path) => each.file?.includes(`/${path}`))) continue;
     const form = formOf(each.sql);
-    if (!forms.has(form)) forms.set(form, each);
+    const known = forms.get(form);
+    if (known === undefined || each.sql.length < known.sql.length) forms.set(form, each);
   }
   return [...forms.values()];
 }
 
-/** A message for each form that Trino would refuse, or that uses what has no golden results; none is good. */
-export function problemsOf(forms: readonly Sent[]): string[] {
-  return forms.flatMap(({ file, sql }) => {
-    const problems = statementProblems(sql);
-    return problems.length === 0 ? [] : [`${problems.join("\n")}\nin a statement of ${file}:\n${sql}`];
-  });
+/** A message for a statement that Trino would refuse, or that uses what has no golden results; null for any other. */
+export function problemOf({ file, sql }: Sent): string | null {
+  const problems = statementProblems(sql);
+  return problems.length === 0 ? null : `${problems.join("\n")}\nin a statement of ${file}:\n${sql}`;
 }
 
 /** What is wrong with one statement. */

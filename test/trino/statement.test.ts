@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { literalOf } from "./parameter.ts";
-import { formsOf, problemsOf, type Sent, statementProblems } from "./sent.ts";
+import { formsOf, problemOf, type Sent, statementProblems } from "./sent.ts";
 
 describe("a statement's problems", () => {
   it.each([
@@ -43,7 +43,7 @@ describe("a statement's problems", () => {
       file: "/a/test/b.test.ts",
       sql: `SELECT bad(${n}) FROM "t${n}"`,
     }));
-    expect(problemsOf(formsOf(sent))).toEqual([
+    expect(formsOf(sent).map(problemOf)).toEqual([
       'No golden results for bad(): add rows to test/trino/golden-*.ts, as Trino documents it\nin a statement of /a/test/b.test.ts:\nSELECT bad(1) FROM "t1"',
     ]);
   });

@@ -41,10 +41,10 @@ function ddlFaults(sql: string): string[] {
 
 /**
  * Statements of the same form, which are parsed alike: they differ in what stands between quotes and in digits, but
- * not in the unit of a date function.
+ * not in the unit of a date function; and in how often a literal or a whole line is repeated.
  */
 export function formOf(sql: string): string {
-  return sql.replaceAll(literals, (found, kept?: string) =>
+  const plain = sql.replaceAll(literals, (found, kept?: string) =>
     kept !== undefined
       ? found
       : found.startsWith("'")
@@ -53,6 +53,7 @@ export function formOf(sql: string): string {
           ? '"x"'
           : found.replaceAll(/\d+/g, "0"),
   );
+  return plain.replaceAll(/(\?|0|'')(?:, \1(?![.\w]))+/g, "$1").replaceAll(/^(.*)(?:\n\1)+$/gm, "$1");
 }
 
 const literals = /(date_\w+\('\w+')|'(?:[^']|'')*'|"(?:[^"]|"")+"|(?<![\w`])\d[\w.+-]*/g;

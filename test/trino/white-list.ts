@@ -20,7 +20,8 @@ const shapes = `
   RelationDefault, SampledRelation, PatternRecognition, AliasedRelation, AliasedRelation AS, ColumnAliases,
   TableName, TableOrViewName, TableRef, ExpressionSourceTable, JoinRelation JOIN, JoinCriteria ON,
   SingleGroupingSet, GroupingSet, GroupingTerm, WhenClause WHEN THEN,
-  WindowSpecification, WindowSpecification ORDER BY, PartitionBy PARTITION BY,
+  WindowSpecification, WindowSpecification ORDER BY, WindowSpecification PARTITION BY,
+  WindowSpecification PARTITION BY ORDER BY, PartitionBy,
   NumericLiteral, StringLiteral, BooleanLiteral, Parameter`;
 
 /** Whatever else a statement uses has no known meaning, and fails the run. */
