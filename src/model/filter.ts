@@ -57,6 +57,14 @@ function instantOf(date: Date): number {
   return Number.isNaN(at) ? at : assertInstant(at);
 }
 
+/** Holds each column to one value, null included. */
+export function pinning(columns: readonly string[], values: readonly Value[]): Filter {
+  return columns.map((column, i) => {
+    const value = values[i] ?? null;
+    return value === null ? { op: "isNull", column, value: true } : { op: "eq", column, value };
+  });
+}
+
 /** The predicate of a filter over events. */
 export function matcher(filter: Filter): (event: Event) => boolean {
   const tests = filter.map(test);
