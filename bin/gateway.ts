@@ -2,6 +2,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { Broadcast } from "../src/backends/broadcast.ts";
+import { LeaderboardCache } from "../src/loaders/leaderboards.ts";
 import { LiveStatus } from "../src/loaders/live-status.ts";
 import { Manifests } from "../src/loaders/manifests.ts";
 import { SegmentCache } from "../src/loaders/segments.ts";
@@ -40,6 +41,7 @@ export async function openGateway(
     manifests,
     liveStatus,
     segments: new SegmentCache(),
+    leaderboards: new LeaderboardCache(),
   };
   // before any subscription is: what it asks again for must be known by then
   const forget = broadcast.subscribe((message) => {

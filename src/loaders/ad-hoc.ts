@@ -6,6 +6,7 @@ import DataLoader from "dataloader";
 import type { StatementResult, Warehouse } from "../backends/warehouse.ts";
 import { type Aggregate, aggregateId } from "../model/expression.ts";
 import type { Source } from "../model/source.ts";
+import { type AdHocGroupList, readGroups } from "../sql/grouped-questions.ts";
 import { type AdHocQuestion, type AdHocResult, adHocStatement, readResult } from "../sql/statement.ts";
 import type { Gate } from "./gate.ts";
 
@@ -18,12 +19,16 @@ export interface AdHocAsk {
 export interface AdHocAnswer {
   /** Aggregates by id, per bucket start (0 for a question over its whole range); a bucket without events is absent. */
   readonly buckets: AdHocResult;
+  /** Of a question that asks for groups. */
+  readonly groups: AdHocGroupList;
   readonly queryId: string;
   /** Of the whole statement, which may have answered other questions too. */
   readonly bytesScanned: number;
 }
 
 export type AdHocLoader = DataLoader<AdHocAsk, AdHocAnswer>;
+
+const noGroups: AdHocGroupList = { groups: [], total: 0 };
 
 /** How many questions go into one statement: its text stays below Athena's 262,144 bytes. */
 const maxQuestions = 200;
@@ -82,11 +87,17 @@ async function answer(
       { timeoutMs: waitMs, ...(signal && { signal }) },
     );
     const read = new Map(
-      [...questions.keys()].map((id, i) => [id, readResult(statement.layout, result.rows, i + 1)]),
+      [...questions].map(([id, { groups }], i) => [
+        id,
+        {
+          buckets: readResult(statement.layout, result.rows, i + 1),
+          groups: groups ? readGroups(statement.layout, result.rows, i + 1, groups) : noGroups,
+        },
+      ]),
     );
     for (const [ask, id] of asks)
       answers.set(ask, {
-        buckets: read.get(id)!,
+        ...read.get(id)!,
         queryId: result.queryId,
         bytesScanned: result.bytesScanned,
       });

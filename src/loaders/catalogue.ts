@@ -3,6 +3,7 @@ import { type Edition, editionKey, publishedEditions } from "../model/control.ts
 import { UserInputError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
 import { aggregatesOf, type Expression } from "../model/expression.ts";
+import { compareValues } from "../model/values.ts";
 import type { CatalogueEntry } from "../schema/context.ts";
 import { aggregateSql } from "../sql/aggregates.ts";
 import { dimensionValuesStatement } from "../sql/dimension-values.ts";
@@ -13,7 +14,12 @@ const catalogueWaitMs = 20_000;
 /** The newest editions looked through. */
 const maxEditions = 1_000;
 
-export async function catalogueEntry(shared: Shared, product: Product): Promise<CatalogueEntry> {
+/** `storedValues` resolves to all values of a dimension as text, or to null where Athena has to say. */
+export async function catalogueEntry(
+  shared: Shared,
+  product: Product,
+  storedValues: (dimension: string) => Promise<readonly string[] | null>,
+): Promise<CatalogueEntry> {
   const [manifest, live] = await Promise.all([
     shared.manifests.current(product),
     shared.liveStatus.view(product),
@@ -45,12 +51,28 @@ export async function catalogueEntry(shared: Shared, product: Product): Promise<
       const column = product.dimensions.find(({ property }) => property === dimension);
       if (column === undefined)
         throw new UserInputError(`Product "${product.name}" has no dimension "${dimension}".`);
+      const stored = await storedValues(dimension);
+      if (stored !== null) return foundIn(stored, search ?? "").slice(0, first);
       const statement = dimensionValuesStatement(product.source, column, manifest.coverage, search, first);
       const { rows } = await shared.warehouse.run(statement, { timeoutMs: catalogueWaitMs });
       return rows.map(([value]) => value ?? "");
     },
     measureSql: (measure) => expressionSql(product, product.measure(measure).expression),
   };
+}
+
+/** As the statement for Athena finds them: the values that contain a text, case aside, in code-point order. */
+function foundIn(values: readonly string[], search: string): string[] {
+  const wanted = lower(search);
+  return values.filter((value) => lower(value).includes(wanted)).sort(compareValues);
+}
+
+/** By code point, one for one, as Trino does it. */
+function lower(text: string): string {
+  return Array.from(text, (each) => {
+    const small = each.toLowerCase();
+    return Array.from(small).length === 1 ? small : each;
+  }).join("");
 }
 
 /** What a person would write for the measure in Athena. */

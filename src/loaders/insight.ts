@@ -16,8 +16,9 @@ import {
 } from "../model/time.ts";
 import type { Value } from "../model/values.ts";
 import { SluiceError, UserInputError } from "../model/errors.ts";
-import type { Insight } from "../schema/context.ts";
+import type { AskedRange, Insight } from "../schema/context.ts";
 import {
+  type Pieces,
   planStored,
   showRollups,
   sliceOf,
@@ -27,7 +28,9 @@ import {
 } from "../sql/plan.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocLoader } from "./ad-hoc.ts";
-import type { Gate } from "./gate.ts";
+import type { Gates } from "./gate.ts";
+import type { LeaderboardLoader } from "./leaderboards.ts";
+import type { LiveListing } from "./live-listing.ts";
 import type { Snapshot } from "./manifests.ts";
 import type { ProvenanceRecord } from "./provenance.ts";
 import type { ReadBudget } from "./read-budget.ts";
@@ -38,8 +41,10 @@ import { readState } from "./stored-state.ts";
 /** What every insight of one request works with. */
 export interface Workings {
   readonly scope: Scope;
-  readonly gate: Gate;
+  readonly gate: Gates;
   readonly segments: SegmentLoader;
+  readonly leaderboards: LeaderboardLoader;
+  readonly liveItems: LiveListing;
   readonly adHoc: AdHocLoader;
   readonly provenance: ProvenanceRecord;
   readonly reads: ReadBudget;
@@ -57,21 +62,50 @@ export interface Posed {
   readonly series: { readonly range: Range; readonly grain: Grain } | null;
 }
 
+/** What Athena said of one insight, by aggregate. Undefined: no event. */
+export interface AskedValues {
+  readonly found: ReadonlyMap<string, number | null> | undefined;
+  readonly queryId: string;
+  readonly bytesScanned: number;
+}
+
+/** What is asked for all groups of a page at once, as one of them sees it. */
+export interface GroupValues {
+  /** The groups are Athena's: so is what was asked for with them, stored or not, and all of it ends at the coverage. */
+  readonly fromAthena: boolean;
+  /** Null where the group asks for itself. */
+  of(measure: Measure): Promise<AskedValues> | null;
+}
+
+/** Product, slice and range as asked: the same question has the same id in every edition. */
+export function insightId({ name }: Product, where: Filter, asked: AskedRange | undefined): string {
+  return Buffer.from(JSON.stringify([name, where, asked ?? null])).toString("base64url");
+}
+
 /** A response of more buckets is a report, not an answer. */
 const maxBuckets = 10_000;
 
 /** Plans the question and loads what its keys depend on. */
-export async function poseInsight(workings: Workings, posed: Posed): Promise<Insight> {
+export async function poseInsight(
+  workings: Workings,
+  posed: Posed,
+  group: GroupValues | null = null,
+): Promise<Insight> {
   const { snapshot, series } = posed;
   const plan = planStored(snapshot.serving, posed.where, posed.range, posed.view);
-  if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, []);
+  if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, [], group);
   const { keys, editions, live, rollup } = plan;
   // a series has paid for its buckets
   if (series === null) workings.reads.take(keys.length * (editions.length + live.length));
   const segments = await snapshot.segments(rollup, editions);
   // a piece of an open month may be many: its days
   workings.reads.take(keys.length * Math.max(0, segments.length - editions.length));
-  return new PlannedInsight(workings, posed, plan, segments);
+  return new PlannedInsight(workings, posed, plan, segments, group);
+}
+
+/** What no segment has to answer for is read live, also before the refresh that stores it. */
+export function isRead({ serving }: Snapshot, measure: Measure, { editions, live }: Pieces): boolean {
+  return serving.stores(measure) || (measure.precomputed && editions.length === 0 && live.length > 0);
 }
 
 class PlannedInsight implements Insight {
@@ -83,6 +117,7 @@ class PlannedInsight implements Insight {
   readonly #posed: Posed;
   readonly #plan: StoredPlan | UnstoredPlan;
   readonly #segments: readonly SegmentPart[];
+  readonly #group: GroupValues | null;
   #state: Promise<State> | null = null;
 
   constructor(
@@ -90,6 +125,7 @@ class PlannedInsight implements Insight {
     posed: Posed,
     plan: StoredPlan | UnstoredPlan,
     segments: readonly SegmentPart[],
+    group: GroupValues | null,
   ) {
     this.product = posed.product;
     this.id = posed.id;
@@ -99,28 +135,26 @@ class PlannedInsight implements Insight {
     this.#posed = posed;
     this.#plan = plan;
     this.#segments = segments;
+    this.#group = group;
   }
 
   async complete(): Promise<boolean> {
     const plan = this.#plan;
     const { coverage } = this.#posed.view;
     const covered = this.range.from >= coverage.from && this.range.to <= coverage.until;
-    if (plan.kind === "unstored") return covered;
+    if (plan.kind === "unstored" || this.#group?.fromAthena) return covered;
     const declared = this.product.measures.filter(({ precomputed }) => precomputed);
-    return plan.complete && (covered || declared.every((measure) => this.#isRead(measure, plan)));
+    const { snapshot } = this.#posed;
+    return plan.complete && (covered || declared.every((measure) => isRead(snapshot, measure, plan)));
   }
 
   async measure(name: string, path: readonly string[]): Promise<number | null> {
     const measure = this.product.measure(name);
-    return this.#plan.kind === "stored" && this.#isRead(measure, this.#plan)
-      ? this.#stored(measure, this.#plan, path)
+    const plan = this.#plan;
+    const isAnswered = this.#group?.fromAthena === true && this.#group.of(measure) !== null;
+    return plan.kind === "stored" && !isAnswered && isRead(this.#posed.snapshot, measure, plan)
+      ? this.#stored(measure, plan, path)
       : this.#asked(measure, path);
-  }
-
-  /** What no segment has to answer for is read live, also before the refresh that stores it. */
-  #isRead(measure: Measure, { editions, live }: StoredPlan): boolean {
-    const { serving } = this.#posed.snapshot;
-    return serving.stores(measure) || (measure.precomputed && editions.length === 0 && live.length > 0);
   }
 
   async stamp(): Promise<string> {
@@ -219,10 +253,16 @@ class PlannedInsight implements Insight {
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
     this.#checkColumns(measure, aggregates);
-    const answer = await this.#workings.adHoc.load({ source: this.product.source, question, aggregates });
-    const { queryId, bytesScanned } = answer;
+    const answer = this.#group?.of(measure) ?? this.#askAlone(question, aggregates);
+    const { found, queryId, bytesScanned } = await answer;
     this.#workings.provenance.add(path, { source: "ATHENA", through, queryId, bytesScanned });
-    return answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
+    return found;
+  }
+
+  async #askAlone(question: AdHocQuestion, aggregates: readonly Aggregate[]): Promise<AskedValues> {
+    const answer = await this.#workings.adHoc.load({ source: this.product.source, question, aggregates });
+    const found = answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
+    return { ...answer, found };
   }
 
   /** One measure that Athena cannot answer must not spoil the statement that others share. */
@@ -250,6 +290,7 @@ function pinnedBy(where: Filter): Readonly<Record<string, Value>> {
   const pinned: Record<string, Value> = {};
   for (const condition of where) {
     if (condition.op === "eq") pinned[condition.column] = condition.value;
+    if (condition.op === "isNull" && condition.value) pinned[condition.column] = null;
     if (condition.op === "in" && new Set(condition.values).size === 1)
       pinned[condition.column] = condition.values[0]!;
   }

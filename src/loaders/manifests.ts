@@ -4,11 +4,22 @@
  */
 import { LRUCache } from "lru-cache";
 import type { ControlStore } from "../backends/control-store.ts";
-import { type Manifest, manifestKey, pageKey, segmentPageName, type SegmentPage } from "../model/control.ts";
+import {
+  type Edition,
+  editionKey,
+  type LakePage,
+  lakePageName,
+  type Manifest,
+  manifestKey,
+  pageKey,
+  segmentPageName,
+  type SegmentPage,
+} from "../model/control.ts";
 import { SluiceError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
 import { type ServedRollup, type Serving, servingOf } from "../model/serving.ts";
-import type { Instant } from "../model/time.ts";
+import { partitionRange } from "../model/gold.ts";
+import type { Instant, Range } from "../model/time.ts";
 import type { Piece } from "../sql/plan.ts";
 import { type SegmentPart, segmentParts } from "./segment-parts.ts";
 
@@ -37,7 +48,7 @@ export class Manifests {
     string,
     { readonly at: Instant; readonly manifest: Promise<Manifest | null> }
   >();
-  readonly #pages = new LRUCache<string, Promise<SegmentPage>>({ max: maxPages });
+  readonly #pages = new LRUCache<string, Promise<object>>({ max: maxPages });
 
   constructor(options: ManifestOptions) {
     this.#options = options;
@@ -68,10 +79,60 @@ export class Manifests {
         "BACKEND_UNAVAILABLE",
         `Product "${product.name}" has no published edition ${manifest === null ? "yet" : "of its present declaration"}. Run "sluice refresh ${product.name}".`,
       );
+    return this.#snapshot(product, manifest, serving);
+  }
+
+  /** What an edition published, be it the current one or one before. Rejects `CURSOR_EXPIRED` when it is not kept. */
+  async snapshotOf(product: Product, edition: string): Promise<Snapshot> {
+    if ((await this.current(product))?.edition === edition) return this.snapshot(product);
+    const found = await this.#options.control.get<Edition>(editionKey(product, edition));
+    const manifest = found?.value.manifest;
+    const serving = manifest && servingOf(product, manifest);
+    if (!manifest || !serving) throw expired(product, edition);
+    await this.assertKept(product, manifest);
+    return this.#snapshot(product, manifest, serving);
+  }
+
+  /**
+   * Rejects `CURSOR_EXPIRED` when what only this version reaches may have been swept; if not, what was read of it
+   * before was whole. Reads the pointer anew.
+   */
+  async assertKept(product: Product, { edition, version }: Manifest): Promise<void> {
+    this.expire(product.name);
+    const current = await this.current(product);
+    if (current === null || version < current.keeps || version > current.version)
+      throw expired(product, edition);
+  }
+
+  /** Whether the lake's partitions of a range are for the current version what they were for that one. */
+  async sameLake(product: Product, then: Manifest, range: Range): Promise<boolean> {
+    const now = await this.current(product);
+    if (now === null) return false;
+    const names = [...new Set([...Object.keys(then.pages), ...Object.keys(now.pages)])].filter(
+      (name) => name.startsWith(lakePageName("")) && then.pages[name] !== now.pages[name],
+    );
+    const same = await Promise.all(
+      names.map(async (name) => {
+        const [before, after] = await Promise.all(
+          [then, now].map(({ pages }) =>
+            pages[name] === undefined ? ({} as LakePage) : this.#page<LakePage>(product, name, pages[name]),
+          ),
+        );
+        return [...new Set([...Object.keys(before!), ...Object.keys(after!)])].every((partition) => {
+          const its = partitionRange(partition, product.source.partition.grain);
+          const isTouched = its !== null && its.from < range.to && its.to > range.from;
+          return !isTouched || before![partition]?.fingerprint === after![partition]?.fingerprint;
+        });
+      }),
+    );
+    return same.every(Boolean);
+  }
+
+  #snapshot(product: Product, manifest: Manifest, serving: Serving): Snapshot {
     const pageOf = async (rollup: ServedRollup, year: string): Promise<SegmentPage> => {
       const name = segmentPageName(rollup, year);
       const edition = manifest.pages[name];
-      return edition === undefined ? {} : this.#page(product, name, edition);
+      return edition === undefined ? {} : this.#page<SegmentPage>(product, name, edition);
     };
     return {
       manifest,
@@ -86,12 +147,12 @@ export class Manifests {
   }
 
   /** A page never changes, so it is read once. */
-  #page(product: Product, name: string, edition: string): Promise<SegmentPage> {
+  #page<Page extends object>(product: Product, name: string, edition: string): Promise<Page> {
     const key = pageKey(product, name, edition);
     const id = `${key.pk}\n${key.sk}`;
     const known = this.#pages.get(id);
-    if (known !== undefined) return known;
-    const page = this.#options.control.get<SegmentPage>(key).then((found) => {
+    if (known !== undefined) return known as Promise<Page>;
+    const page = this.#options.control.get<Page>(key).then((found) => {
       if (found !== null) return found.value;
       this.expire(product.name);
       throw new SluiceError(
@@ -103,6 +164,13 @@ export class Manifests {
     page.catch(() => this.#pages.delete(id));
     return page;
   }
+}
+
+function expired(product: Product, edition: string): SluiceError {
+  return new SluiceError(
+    "CURSOR_EXPIRED",
+    `A cursor pages over the edition that its first page was read from, as long as that is kept. Edition ${edition} of "${product.name}" is not. Leave after out to start from the present one.`,
+  );
 }
 
 const yearOf = ({ period }: Piece): string => period.slice(0, 4);

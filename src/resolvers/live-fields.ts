@@ -1,15 +1,8 @@
 /** What a subscription may select: stored measures, since Athena does not answer once a second. */
-import {
-  type FieldNode,
-  getDirectiveValues,
-  GraphQLIncludeDirective,
-  type GraphQLResolveInfo,
-  GraphQLSkipDirective,
-  Kind,
-  type SelectionSetNode,
-} from "graphql";
+import type { GraphQLResolveInfo } from "graphql";
 import { SluiceError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
+import { selectedFields } from "./selection.ts";
 
 /** Throws `NOT_LIVE`, naming the measures that can be subscribed to, when another one is selected at any depth. */
 export function requireLiveFields(product: Product, info: GraphQLResolveInfo): void {
@@ -21,23 +14,5 @@ export function requireLiveFields(product: Product, info: GraphQLResolveInfo): v
         "NOT_LIVE",
         `A subscription carries stored measures. "${measure.name}" of ${product.name} is computed by Athena when asked for. Subscribe to ${stored.join(", ") || "another product"}, and query "${measure.name}" on its own.`,
       );
-  }
-}
-
-/** All fields below the resolved one, fragments opened, skipped ones left out. */
-function* selectedFields(info: GraphQLResolveInfo): Generator<FieldNode> {
-  for (const node of info.fieldNodes) if (node.selectionSet) yield* fieldsOf(node.selectionSet, info);
-}
-
-function* fieldsOf(selections: SelectionSetNode, info: GraphQLResolveInfo): Generator<FieldNode> {
-  for (const selection of selections.selections) {
-    if (getDirectiveValues(GraphQLSkipDirective, selection, info.variableValues)?.if === true) continue;
-    if (getDirectiveValues(GraphQLIncludeDirective, selection, info.variableValues)?.if === false) continue;
-    if (selection.kind === Kind.FIELD) yield selection;
-    const below =
-      selection.kind === Kind.FRAGMENT_SPREAD
-        ? info.fragments[selection.name.value]?.selectionSet
-        : selection.selectionSet;
-    if (below) yield* fieldsOf(below, info);
   }
 }

@@ -6,6 +6,7 @@ import { schemaOf } from "../schema/build.ts";
 import { checkNames, streamedSources } from "../schema/names.ts";
 import { catalogueResolvers } from "./catalogue.ts";
 import { eventFeedResolvers } from "./event-feed.ts";
+import { groupsResolvers } from "./groups.ts";
 import { insightResolver } from "./insight.ts";
 import { insightUpdatesResolver } from "./insight-updates.ts";
 
@@ -15,6 +16,7 @@ export function buildSluiceSchema(products: readonly Product[]): GraphQLSchema {
   return schemaOf([
     ...catalogueResolvers(products),
     ...products.map(insightResolver),
+    ...products.flatMap(groupsResolvers),
     ...products.filter((product) => product.source.stream !== null).map(insightUpdatesResolver),
     ...streamedSources(products).flatMap(eventFeedResolvers),
   ] as [Class, ...Class[]]);

@@ -18,6 +18,7 @@ import { duckdbGoldReader } from "../../src/backends/gold.duckdb.ts";
 import { dynamoInsightStore } from "../../src/backends/insight-store.dynamodb.ts";
 import { s3Lake } from "../../src/backends/lake.s3.ts";
 import { athenaWarehouse } from "../../src/backends/warehouse.athena.ts";
+import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
 import { LiveStatus } from "../../src/loaders/live-status.ts";
 import { Manifests } from "../../src/loaders/manifests.ts";
 import { SegmentCache } from "../../src/loaders/segments.ts";
@@ -125,6 +126,7 @@ function gateway(): Shared {
     manifests: new Manifests(options),
     liveStatus: new LiveStatus(options),
     segments: new SegmentCache(),
+    leaderboards: new LeaderboardCache(),
   };
 }
 

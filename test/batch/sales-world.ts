@@ -6,6 +6,7 @@ import type { ControlStore } from "../../src/backends/control-store.ts";
 import { archiveKey } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
 import { analystScope } from "../../src/model/scope.ts";
+import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
 import { LiveStatus } from "../../src/loaders/live-status.ts";
 import { Manifests } from "../../src/loaders/manifests.ts";
 import { SegmentCache } from "../../src/loaders/segments.ts";
@@ -192,6 +193,7 @@ export class SalesWorld {
       manifests: new Manifests({ control: pointed, clock, maxAgeMs: 0 }),
       liveStatus: new LiveStatus({ control, clock, maxAgeMs: 0 }),
       segments: new SegmentCache(),
+    leaderboards: new LeaderboardCache(),
     };
   }
 }

@@ -8,6 +8,7 @@ import { tables } from "../../cloud/resources.ts";
 import type { RefreshDeps } from "../../etl/batch/deps.ts";
 import { rollback } from "../../etl/batch/rollback.ts";
 import { refresh } from "../../etl/batch/run.ts";
+import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
 import { LiveStatus } from "../../src/loaders/live-status.ts";
 import { Manifests } from "../../src/loaders/manifests.ts";
 import { SegmentCache } from "../../src/loaders/segments.ts";
@@ -48,6 +49,7 @@ function gateway(): Shared {
     manifests: new Manifests(reading),
     liveStatus: new LiveStatus(reading),
     segments: new SegmentCache(),
+    leaderboards: new LeaderboardCache(),
   };
 }
 

@@ -51,6 +51,9 @@ export function shopSession(shop: Shop): Session {
       manifest[question.product.name] = 7;
       return insightOf(shop, question, rangeOf(question), note);
     },
+    groups: async () => {
+      throw new Error("The shop groups nothing.");
+    },
     catalogue: async (product) => {
       if (shop.outage) throw shop.outage;
       manifest[product.name] = 7;
