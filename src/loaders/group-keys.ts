@@ -1,5 +1,12 @@
 /** Which keys of a rollup have events in a range: named by leaderboards and live items, where the plan pins them not. */
-import { type DimensionKey, leaderboardKey, liveKey, livePartition, segmentKey, unpackColumns } from "../model/layout.ts";
+import {
+  type DimensionKey,
+  leaderboardKey,
+  liveKey,
+  livePartition,
+  segmentKey,
+  unpackColumns,
+} from "../model/layout.ts";
 import type { Product } from "../model/product.ts";
 import type { ServedRollup } from "../model/serving.ts";
 import { type GroupsPlan, isAsked, isWhole, namedKeys } from "../sql/plan-groups.ts";
@@ -23,8 +30,7 @@ export async function knownKeys(
   snapshot: Snapshot,
   plan: GroupsPlan,
 ): Promise<KnownKeys | UnstoredPlan> {
-  if (plan.keys.kind === "pinned")
-    return { kind: "known", keys: plan.keys.keys, whole: true, exact: false };
+  if (plan.keys.kind === "pinned") return { kind: "known", keys: plan.keys.keys, whole: true, exact: false };
   const stored = await boardKeys(workings, product, snapshot, plan);
   if ("kind" in stored) return stored;
   const live = await liveKeys(workings, product, plan);
@@ -71,7 +77,9 @@ async function boardKeys(
   );
   if (!empty.every(Boolean))
     return { kind: "unstored", reason: `a leaderboard of ${show(rollup)} has outgrown its item` };
-  const found = wanted.flatMap(({ part, within }, i) => (boards[i] ? [{ part, within, board: boards[i] }] : []));
+  const found = wanted.flatMap(({ part, within }, i) =>
+    boards[i] ? [{ part, within, board: boards[i] }] : [],
+  );
   return {
     keys: found.flatMap(({ part, within, board }) => namedKeys(rollup, within, board, part)),
     whole: found.every(({ part, board }) => isWhole(board, part)),

@@ -2,7 +2,14 @@
 import type { Filter } from "../model/filter.ts";
 import { finestGrain } from "../model/gold.ts";
 import type { Product } from "../model/product.ts";
-import { assertInstant, floorTo, type Instant, nextBucket, type Range, type StoredGrain } from "../model/time.ts";
+import {
+  assertInstant,
+  floorTo,
+  type Instant,
+  nextBucket,
+  type Range,
+  type StoredGrain,
+} from "../model/time.ts";
 import type { AskedRange } from "../schema/context.ts";
 import { endOf, pinnedBy, rollupOf, type View } from "../sql/plan.ts";
 import type { LiveStatus } from "./live-status.ts";

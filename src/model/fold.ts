@@ -107,7 +107,8 @@ export function aggregatesBehind(product: Readable, expression: Expression): rea
 
 /** How a measure is read from aggregates, as plain JSON: an aggregate's id, or one side divided by the other. */
 export type Reading =
-  { readonly aggregate: string } | { readonly divide: readonly [dividend: Reading, divisor: Reading] };
+  | { readonly aggregate: string }
+  | { readonly divide: readonly [dividend: Reading, divisor: Reading] };
 
 /** `readMeasure` as data, for SQL that orders by a measure. */
 export function readingOf(product: Readable, expression: Expression): Reading {

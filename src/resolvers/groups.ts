@@ -43,7 +43,8 @@ function pageArguments({ order }: GroupTypes): readonly Argument[] {
       name: "orderBy",
       type: () => order,
       nullable: true,
-      description: "What orders the groups. Without it: the dimensions, texts by code point, unknown ones last.",
+      description:
+        "What orders the groups. Without it: the dimensions, texts by code point, unknown ones last.",
     },
     {
       name: "first",

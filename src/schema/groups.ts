@@ -26,7 +26,10 @@ export class PageInfo {
   @Field(() => Boolean, { description: "Whether groups come before this page." })
   hasPreviousPage!: boolean;
 
-  @Field(() => String, { nullable: true, description: "The cursor of the first edge; null on an empty page." })
+  @Field(() => String, {
+    nullable: true,
+    description: "The cursor of the first edge; null on an empty page.",
+  })
   startCursor!: string | null;
 
   @Field(() => String, {
@@ -104,7 +107,11 @@ function orderInput({ name, measures }: Product): Class {
 }
 
 /** An enum whose values are `properties` in SCREAMING_SNAKE_CASE and stand for them. */
-function enumOf(name: string, description: string, properties: readonly (readonly [string, string])[]): object {
+function enumOf(
+  name: string,
+  description: string,
+  properties: readonly (readonly [string, string])[],
+): object {
   const values = Object.fromEntries(properties.map(([property]) => [enumValue(property), property]));
   registerEnumType(values, {
     name,
@@ -156,7 +163,8 @@ function edgeResolver(product: Product, edge: Class): Class {
   field<GroupEdge>(resolver, {
     name: "cursor",
     type: () => String,
-    description: "Ask for the groups behind this one with it as `after`. It pins the edition that is paged over.",
+    description:
+      "Ask for the groups behind this one with it as `after`. It pins the edition that is paged over.",
     resolve: ({ cursor }) => cursor,
   });
   field<GroupEdge>(resolver, {

@@ -49,7 +49,9 @@ export function groupSql(
   property: string,
   number: string,
 ): string {
-  const numbers = questions.flatMap(({ groups }, i) => (groups?.dimensions.includes(property) ? [i + 1] : []));
+  const numbers = questions.flatMap(({ groups }, i) =>
+    groups?.dimensions.includes(property) ? [i + 1] : [],
+  );
   return `CASE WHEN ${number} IN (${numbers.join(", ")}) THEN ${identifier(columnOf(source, property).name)} END`;
 }
 
@@ -141,9 +143,7 @@ function orderSql({ order, dimensions }: RankedGroups, columns: RankedColumns): 
 
 function readingSql(reading: Reading, columns: RankedColumns): string {
   if ("aggregate" in reading) return columns.aggregate(reading.aggregate);
-  const [dividend, divisor] = reading.divide.map(
-    (side) => `CAST(${readingSql(side, columns)} AS double)`,
-  );
+  const [dividend, divisor] = reading.divide.map((side) => `CAST(${readingSql(side, columns)} AS double)`);
   return `(${dividend} / nullif(${divisor}, 0e0))`;
 }
 

@@ -173,7 +173,8 @@ export function knownLead(
   if (n === null) return unstored("are those of another declaration");
   if (keys.kind !== "boards" || !isKeyed(plan)) return unstored("a group is more than one key");
   const { ranked: places } = boardDimensions(rollup.dimensions, rollup.top!);
-  if (places.some((position) => pinned[position] !== null)) return unstored("some of its leaders are left out");
+  if (places.some((position) => pinned[position] !== null))
+    return unstored("some of its leaders are left out");
   const inOrder = rollup.dimensions.filter((dimension) => grouped.includes(dimension));
   if (inOrder.every((dimension, i) => dimension === grouped[i])) return { lead: n };
   const last = ranked[n - 1]?.value ?? null;
@@ -184,7 +185,5 @@ export function knownLead(
 
 /** Each group is one key: what is not grouped by is held to one value. */
 function isKeyed({ rollup, grouped, pinned }: GroupsPlan): boolean {
-  return rollup.dimensions.every(
-    (dimension, i) => grouped.includes(dimension) || pinned[i]?.length === 1,
-  );
+  return rollup.dimensions.every((dimension, i) => grouped.includes(dimension) || pinned[i]?.length === 1);
 }

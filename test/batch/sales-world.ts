@@ -193,7 +193,7 @@ export class SalesWorld {
       manifests: new Manifests({ control: pointed, clock, maxAgeMs: 0 }),
       liveStatus: new LiveStatus({ control, clock, maxAgeMs: 0 }),
       segments: new SegmentCache(),
-    leaderboards: new LeaderboardCache(),
+      leaderboards: new LeaderboardCache(),
     };
   }
 }

@@ -182,6 +182,18 @@ describe("the files of a table", () => {
     expect((await query(world.client, "SELECT m FROM t")).rows).toEqual([["1"]]);
   });
 
+  it("zero is found whatever its sign, also where a bloom filter knows the other one only", async () => {
+    await world.parquet(
+      "lake/z/a.parquet",
+      "SELECT CAST(['-0', '0', '1.5'][1 + i % 3] AS DOUBLE) AS x FROM range(300) AS r(i)",
+    );
+    await query(world.client, "CREATE EXTERNAL TABLE z (x double) STORED AS PARQUET LOCATION 's3://lake/z/'");
+    for (const condition of ["x = 0e0", "x IN (0e0)", "x = -0e0", "0e0 = x", "x NOT IN (1.5e0)"]) {
+      const { rows } = await query(world.client, `SELECT count(*) FROM z WHERE ${condition}`);
+      expect([condition, rows]).toEqual([condition, [["200"]]]);
+    }
+  });
+
   it("timestamps are rounded to milliseconds", async () => {
     await world.parquet("lake/t/1.parquet", "SELECT TIMESTAMP '2001-01-01 00:00:00.0015' AS ts");
     await query(

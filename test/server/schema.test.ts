@@ -73,13 +73,7 @@ describe("the contract of a product", () => {
       "measure: ShopActivityMeasure!",
     ]);
     expect(valuesOf(schema, "ShopActivityDimension")).toEqual(["GIFT", "SHOP"]);
-    expect(valuesOf(schema, "ShopActivityMeasure")).toEqual([
-      "MEAN",
-      "P90",
-      "PIECES",
-      "SALES",
-      "TURNOVER",
-    ]);
+    expect(valuesOf(schema, "ShopActivityMeasure")).toEqual(["MEAN", "P90", "PIECES", "SALES", "TURNOVER"]);
     expect(valuesOf(schema, "Direction")).toEqual(["ASC", "DESC"]);
   });
 
@@ -150,8 +144,7 @@ describe("the contract of a product", () => {
 
   test("nothing of later issues", () => {
     const text = printSluiceSchema(schema);
-    for (const later of ["previous", "growth", "AdHocJob", "Mutation"])
-      expect(text).not.toContain(later);
+    for (const later of ["previous", "growth", "AdHocJob", "Mutation"]) expect(text).not.toContain(later);
   });
 });
 
