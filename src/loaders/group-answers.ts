@@ -137,7 +137,9 @@ function covered({ range, view: { coverage } }: PosedGroups): Range {
 }
 
 function isCatalogued(product: Product, serving: Serving, { expression }: Measure): boolean {
-  return aggregatesBehind(product, expression).flatMap(columnsOf).every(serving.isCatalogued);
+  return aggregatesBehind(product, expression)
+    .flatMap(columnsOf)
+    .every((property) => serving.isCatalogued(property));
 }
 
 /** Each once; a statement has at least one. */

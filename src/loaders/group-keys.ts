@@ -99,12 +99,13 @@ function isRanked(rollup: ServedRollup): rollup is RankedRollup {
 async function isEmpty(
   { scope, reads, segments }: Workings,
   product: Product,
-  { serving, segments: partsOf }: Snapshot,
+  snapshot: Snapshot,
   { top }: RankedRollup,
   part: SegmentPart,
   within: DimensionKey,
 ): Promise<boolean> {
   const { grain, first, end } = part;
+  const { serving } = snapshot;
   const slice = serving.rollups.find(
     ({ dimensions, grains }) =>
       grains.includes(grain) &&
@@ -113,7 +114,7 @@ async function isEmpty(
   );
   if (slice === undefined) return false;
   const key = slice.dimensions.map((dimension) => within[top.within.indexOf(dimension)]!);
-  const parts = await partsOf(slice, [wholePeriod(part)]);
+  const parts = await snapshot.segments(slice, [wholePeriod(part)]);
   reads.take(parts.length);
   const stored = { name: product.name, shape: serving.shape };
   const found = await Promise.all(

@@ -101,10 +101,10 @@ async function storedPage(workings: Workings, posed: PosedGroups): Promise<Found
   const sorted = [...ranked].sort(byRank(order?.direction ?? "ASC"));
   const end = offset + question.first;
   if (!known.whole) {
-    const known = knownLead(plan, sorted, order?.direction ?? null);
-    if ("kind" in known) return known;
-    if (end > known.lead)
-      return { kind: "unstored", reason: `the leaderboards tell the first ${known.lead} groups` };
+    const leading = knownLead(plan, sorted, order?.direction ?? null);
+    if ("kind" in leading) return leading;
+    if (end > leading.lead)
+      return { kind: "unstored", reason: `the leaderboards tell the first ${leading.lead} groups` };
   }
   const page = sorted.slice(offset, end).map(({ group }) => group);
   return {

@@ -108,22 +108,16 @@ export class Manifests {
   async sameLake(product: Product, then: Manifest, range: Range): Promise<boolean> {
     const now = await this.current(product);
     if (now === null) return false;
-    const names = [...new Set([...Object.keys(then.pages), ...Object.keys(now.pages)])].filter(
+    const names = new Set([...Object.keys(then.pages), ...Object.keys(now.pages)]);
+    const changed = [...names].filter(
       (name) => name.startsWith(lakePageName("")) && then.pages[name] !== now.pages[name],
     );
+    const pageOf = async ({ pages }: Manifest, name: string): Promise<LakePage> =>
+      pages[name] === undefined ? {} : this.#page(product, name, pages[name]);
     const same = await Promise.all(
-      names.map(async (name) => {
-        const [before, after] = await Promise.all(
-          [then, now].map(({ pages }) =>
-            pages[name] === undefined ? ({} as LakePage) : this.#page<LakePage>(product, name, pages[name]),
-          ),
-        );
-        return [...new Set([...Object.keys(before!), ...Object.keys(after!)])].every((partition) => {
-          const its = partitionRange(partition, product.source.partition.grain);
-          const isTouched = its !== null && its.from < range.to && its.to > range.from;
-          return !isTouched || before![partition]?.fingerprint === after![partition]?.fingerprint;
-        });
-      }),
+      changed.map(async (name) =>
+        samePartitions(product, await pageOf(then, name), await pageOf(now, name), range),
+      ),
     );
     return same.every(Boolean);
   }
@@ -164,6 +158,15 @@ export class Manifests {
     page.catch(() => this.#pages.delete(id));
     return page;
   }
+}
+
+/** Of those that the range touches. */
+function samePartitions({ source }: Product, then: LakePage, now: LakePage, range: Range): boolean {
+  return [...new Set([...Object.keys(then), ...Object.keys(now)])].every((partition) => {
+    const its = partitionRange(partition, source.partition.grain);
+    const isTouched = its !== null && its.from < range.to && its.to > range.from;
+    return !isTouched || then[partition]?.fingerprint === now[partition]?.fingerprint;
+  });
 }
 
 function expired(product: Product, edition: string): SluiceError {

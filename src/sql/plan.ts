@@ -78,8 +78,8 @@ export function planStored(
   const slice = sliceOf(served, where);
   if (slice.kind === "unstored") return slice;
   const { rollup, keys } = slice;
-  const pieces = planPieces(rollup, range, view);
-  return "kind" in pieces ? pieces : { kind: "stored", rollup, keys, ...pieces };
+  const planned = planPieces(rollup, range, view);
+  return "kind" in planned ? planned : { kind: "stored", rollup, keys, ...planned };
 }
 
 /** The segments and live items of a rollup's key over a range, as far as there can be events. */
