@@ -115,6 +115,7 @@ async function isEmpty(
   if (slice === undefined) return false;
   const key = slice.dimensions.map((dimension) => within[top.within.indexOf(dimension)]!);
   const parts = await snapshot.segments(slice, [wholePeriod(part)]);
+  if (!reads.covers(parts.length)) return false;
   reads.take(parts.length);
   const stored = { name: product.name, shape: serving.shape };
   const found = await Promise.all(

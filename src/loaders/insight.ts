@@ -95,11 +95,13 @@ export async function poseInsight(
   const plan = planStored(snapshot.serving, posed.where, posed.range, posed.view);
   if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, [], group);
   const { keys, editions, live, rollup } = plan;
-  // a series has paid for its buckets
-  if (series === null) workings.reads.take(keys.length * (editions.length + live.length));
+  // a series has paid for its buckets; a group may be answered without being read
+  const isTaken = series === null && group === null;
+  if (isTaken) workings.reads.take(keys.length * (editions.length + live.length));
   const segments = await snapshot.segments(rollup, editions);
   // a piece of an open month may be many: its days
-  workings.reads.take(keys.length * Math.max(0, segments.length - editions.length));
+  const days = Math.max(0, segments.length - editions.length);
+  if (group === null) workings.reads.take(keys.length * days);
   return new PlannedInsight(workings, posed, plan, segments, group);
 }
 
@@ -212,10 +214,15 @@ class PlannedInsight implements Insight {
   }
 
   #load(plan: StoredPlan): Promise<State> {
-    const { scope, segments: loader } = this.#workings;
-    const { serving } = this.#posed.snapshot;
-    this.#state ??= readState({ product: this.product, serving, scope, loader }, plan, this.#segments);
+    this.#state ??= this.#read(plan);
     return this.#state;
+  }
+
+  async #read(plan: StoredPlan): Promise<State> {
+    const { scope, segments: loader, reads } = this.#workings;
+    const { serving } = this.#posed.snapshot;
+    if (this.#group !== null) reads.take(plan.keys.length * (this.#segments.length + plan.live.length));
+    return readState({ product: this.product, serving, scope, loader }, plan, this.#segments);
   }
 
   /** Athena answers up to the coverage, for the whole series at once where this is one bucket of it. */

@@ -36,6 +36,7 @@ export interface SessionOptions {
   readonly adHocWaitMs: number;
   /** Aborted when nobody waits any more. */
   readonly signal?: AbortSignal;
+  readonly reads?: ReadBudget;
 }
 
 export function openSession(shared: Shared, options: SessionOptions): Session {
@@ -46,7 +47,7 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
     scope: options.scope,
     gate,
     provenance,
-    reads: new ReadBudget(),
+    reads: options.reads ?? new ReadBudget(),
     segments: segmentLoader(shared.insights, shared.segments, gate.reading),
     leaderboards: leaderboardLoader(shared.insights, shared.leaderboards, gate.reading),
     liveItems: liveListing(shared.insights),

@@ -4,7 +4,7 @@ import { LiveStatus } from "../../src/loaders/live-status.ts";
 import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
 import { Manifests } from "../../src/loaders/manifests.ts";
 import { SegmentCache } from "../../src/loaders/segments.ts";
-import { openSession, type Shared } from "../../src/loaders/session.ts";
+import { openSession, type SessionOptions, type Shared } from "../../src/loaders/session.ts";
 import { analystScope, type Scope } from "../../src/model/scope.ts";
 import type { Provenance, Session } from "../../src/schema/context.ts";
 import type { Cloud } from "../batch/cloud.ts";
@@ -39,10 +39,15 @@ export interface Answer {
 
 export type Asking = (query: string, variables?: object, scope?: Scope) => Promise<Answer>;
 
-export function asking(cloud: Cloud, schema: GraphQLSchema, shared: Shared): Asking {
+export function asking(
+  cloud: Cloud,
+  schema: GraphQLSchema,
+  shared: Shared,
+  options: Pick<SessionOptions, "reads"> = {},
+): Asking {
   return async (source, variables = {}, scope = analystScope) => {
     const before = cloud.statements.length;
-    const session: Session = openSession(shared, { scope, adHocWaitMs: 60_000 });
+    const session: Session = openSession(shared, { scope, adHocWaitMs: 60_000, ...options });
     const result: ExecutionResult = await graphql({
       schema,
       source,
