@@ -12,6 +12,21 @@ import type { FoundGroups, PosedGroups } from "./groups.ts";
 import type { Workings } from "./insight.ts";
 import type { Manifests } from "./manifests.ts";
 
+/** What Athena said of one insight, by aggregate. Undefined: no event. */
+export interface AskedValues {
+  readonly found: ReadonlyMap<string, number | null> | undefined;
+  readonly queryId: string;
+  readonly bytesScanned: number;
+}
+
+/** What is asked for all groups of a page at once, as one of them sees it. */
+export interface GroupValues {
+  /** The groups are Athena's: so is what was asked for with them, stored or not, and all of it ends at the coverage. */
+  readonly fromAthena: boolean;
+  /** Null where the group asks for itself. */
+  of(measure: Measure): Promise<AskedValues> | null;
+}
+
 /** Ranks are asked for by the thousand, so that one answer serves many pages. */
 const window = 1_000;
 

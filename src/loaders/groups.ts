@@ -18,10 +18,10 @@ import {
   ungrouped,
 } from "../sql/plan-groups.ts";
 import type { Pieces, UnstoredPlan } from "../sql/plan.ts";
-import { askedPage, assertAskable, listedValues } from "./group-answers.ts";
+import { askedPage, assertAskable, type GroupValues, listedValues } from "./group-answers.ts";
 import { readCursor, writeCursor } from "./group-cursor.ts";
 import { knownKeys, tooMany } from "./group-keys.ts";
-import { type GroupValues, insightId, isRead, type Posed, poseInsight, type Workings } from "./insight.ts";
+import { insightId, isRead, type Posed, poseInsight, type Workings } from "./insight.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 import { resolveRange, type Sights } from "./sight.ts";
 import { readState } from "./stored-state.ts";

@@ -29,6 +29,7 @@ import {
 import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocLoader } from "./ad-hoc.ts";
 import type { Gates } from "./gate.ts";
+import type { AskedValues, GroupValues } from "./group-answers.ts";
 import type { LeaderboardLoader } from "./leaderboards.ts";
 import type { LiveListing } from "./live-listing.ts";
 import type { Snapshot } from "./manifests.ts";
@@ -60,21 +61,6 @@ export interface Posed {
   readonly snapshot: Snapshot;
   /** The series this is a bucket of: its ad-hoc fields are answered by bucket, in one go. */
   readonly series: { readonly range: Range; readonly grain: Grain } | null;
-}
-
-/** What Athena said of one insight, by aggregate. Undefined: no event. */
-export interface AskedValues {
-  readonly found: ReadonlyMap<string, number | null> | undefined;
-  readonly queryId: string;
-  readonly bytesScanned: number;
-}
-
-/** What is asked for all groups of a page at once, as one of them sees it. */
-export interface GroupValues {
-  /** The groups are Athena's: so is what was asked for with them, stored or not, and all of it ends at the coverage. */
-  readonly fromAthena: boolean;
-  /** Null where the group asks for itself. */
-  of(measure: Measure): Promise<AskedValues> | null;
 }
 
 /** Product, slice and range as asked: the same question has the same id in every edition. */

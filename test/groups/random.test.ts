@@ -15,7 +15,10 @@ let ask: Asking;
 
 beforeAll(async () => {
   cloud = await startCloud();
-  for (const [i, day] of days.entries()) await writeSales(cloud, day, i);
+  for (const [i, day] of days.slice(0, 4).entries()) await writeSales(cloud, day, i);
+  await refresh(stallActivity, cloud.deps);
+  // a changed and a new day of an open month stand beside it, with leaderboards of their own
+  for (const [i, day] of days.slice(3).entries()) await writeSales(cloud, day, 30 + i);
   await refresh(stallActivity, cloud.deps);
   await cloud.duck.run(
     `CREATE TABLE sales AS SELECT * FROM read_parquet('${cloud.lakeFolder}/market/sales/**/*.parquet', hive_partitioning = false)`,

@@ -168,12 +168,12 @@ test("the values of a dimension come from its leaderboards, or from Athena, and 
 test("the values of a dimension are searched by text, case aside", async () => {
   const before = cloud.statements.length;
   const session = openSession(gateway(cloud), { scope: analystScope, adHocWaitMs: 0 });
-  const { dimensionValues } = await session.catalogue(stallActivity);
-  expect(await dimensionValues("town", "ÜL", 20)).toEqual(["Ülm"]);
-  expect(await dimensionValues("town", "l", 1)).toEqual(["Ulm"]);
-  expect(await dimensionValues("town", "", 2)).toEqual(["Ulm", 'a "b" #c']);
+  const entry = await session.catalogue(stallActivity);
+  expect(await entry.dimensionValues("town", "ÜL", 20)).toEqual(["Ülm"]);
+  expect(await entry.dimensionValues("town", "l", 1)).toEqual(["Ulm"]);
+  expect(await entry.dimensionValues("town", "", 2)).toEqual(["Ulm", 'a "b" #c']);
   expect(cloud.statements.length).toBe(before);
-  expect(await dimensionValues("stall", "7", 20)).toEqual(["7"]);
+  expect(await entry.dimensionValues("stall", "7", 20)).toEqual(["7"]);
 });
 
 test("groups that would take more reads than a request has are left to Athena", async () => {
