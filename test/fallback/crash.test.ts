@@ -1,21 +1,28 @@
 /** A process dies at any step of an execution: whoever waits elsewhere gets the answer, of one execution at Athena. */
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type {
   BudgetDocument,
   ExecutionDocument,
   QuestionDocument,
   SlotsDocument,
 } from "../../src/model/ad-hoc-job.ts";
-import { analystScope } from "../../src/model/scope.ts";
+import type { Scope } from "../../src/model/scope.ts";
 import type { AdHocJobs } from "../../src/loaders/ad-hoc/jobs.ts";
-import { type Call, Gate, patience, type ProcessOptions, World } from "./world.ts";
+import { type Call, type Death, Gate, patience, tenant, World } from "./world.ts";
 
 let world: World;
+/** Every test has a tenant of its own. */
+let scope: Scope;
+let tenants = 0;
 
-beforeEach(async () => {
+beforeAll(async () => {
   world = await World.start();
 });
-afterEach(() => world.close());
+afterAll(() => world.close());
+beforeEach(async () => {
+  await world.begin();
+  scope = tenant(`t${tenants++}.`);
+});
 
 const patient = { waitMs: 3_600_000 };
 
@@ -25,7 +32,7 @@ const writes =
     name === "put" && (args[0] as { pk: string }).pk.startsWith(kind) && is(args[1] as ExecutionDocument);
 
 /** Where a process can die, and what there is then to tell that it has come so far. */
-const deaths: readonly [string, NonNullable<ProcessOptions["dies"]>][] = [
+const deaths: readonly [string, Death][] = [
   ["before its execution is written down", { when: "before", step: writes("execution#") }],
   ["when its execution is written down", { when: "after", step: writes("execution#") }],
   ["with a slot", { when: "after", step: writes("slots") }],
@@ -53,25 +60,17 @@ const deaths: readonly [string, NonNullable<ProcessOptions["dies"]>][] = [
 ];
 
 async function expectTrue(jobs: AdHocJobs, least: number): Promise<void> {
-  const [answer] = await jobs.answer(analystScope, [world.ask(least)], patient);
+  const [answer] = await jobs.answer(scope, [world.ask(least)], patient);
   if (answer instanceof Error) throw answer;
   expect(Object.fromEntries(answer!.buckets.get(0)!)).toEqual(await world.truth(least));
 }
 
 /** Asks a process that dies of it. */
-async function askAndDie(dies: NonNullable<ProcessOptions["dies"]>, least = 1): Promise<void> {
-  let died = (): void => {};
-  const dead = new Promise<void>((resolve) => (died = resolve));
-  let last = false;
-  const step = (call: Call): boolean => {
-    if (last || !dies.step(call)) return false;
-    last = true;
-    setTimeout(died);
-    return true;
-  };
-  const jobs = world.process({ dies: { ...dies, step } });
-  void jobs.answer(analystScope, [world.ask(least)], patient);
-  await dead;
+async function askAndDie(death: Death, least = 1): Promise<void> {
+  await new Promise<void>((died) => {
+    const jobs = world.process({ dies: { ...death, died } });
+    void jobs.answer(scope, [world.ask(least)], patient);
+  });
 }
 
 const slots = async () => {
@@ -84,13 +83,13 @@ test.each(deaths)("a process that dies %s: another one finishes", async (_when, 
   await askAndDie(dies);
   const waiting = expectTrue(world.process(), 1);
   // it is found before its owner is given up
-  await expect.poll(() => world.documents<QuestionDocument>("question"), patience).toHaveLength(1);
+  await expect.poll(() => world.documents<QuestionDocument>("question", scope), patience).toHaveLength(1);
   world.now += 60_000;
   await waiting;
   expect(await world.states()).toEqual(["SUCCEEDED"]);
   await expect.poll(slots, patience).toEqual({});
   const [execution] = await world.executions();
-  expect(await world.documents<BudgetDocument>("budget")).toEqual([
+  expect(await world.documents<BudgetDocument>("budget", scope)).toEqual([
     { spent: execution!.Statistics!.DataScannedInBytes, reserved: {} },
   ]);
 });
@@ -100,45 +99,44 @@ test("a job whose process has died goes on when it is asked for", async () => {
   const jobs = world.process({ executions: gate.executions });
   const dies = { when: "before", step: ({ name }: Call) => name === "look" } as const;
   const dying = world.process({ dies });
-  const [pending] = await dying.answer(analystScope, [world.ask(1)], { waitMs: 0 });
+  const [pending] = await dying.answer(scope, [world.ask(1)], { waitMs: 0 });
   const { jobId } = pending as unknown as { jobId: string };
   await expect.poll(world.states.bind(world), patience).toEqual(["SUCCEEDED"]);
   world.now += 60_000;
   gate.open();
-  await expect.poll(async () => (await jobs.job(analystScope, jobId))?.state, patience).toBe("SUCCEEDED");
+  await expect.poll(async () => (await jobs.job(scope, jobId))?.state, patience).toBe("SUCCEEDED");
   await expectTrue(jobs, 1);
   expect(await world.executions()).toHaveLength(1);
 });
 
 test("a job that nobody drives and nobody wants is CANCELLED when it is asked for", async () => {
   await askAndDie({ when: "before", step: ({ name }) => name === "look" });
-  const [{ interest }] = (await world.documents<ExecutionDocument>("execution")) as [ExecutionDocument];
+  const [{ interest }] = (await world.documents<ExecutionDocument>("execution", scope)) as [
+    ExecutionDocument,
+  ];
   expect(Object.keys(interest)).toHaveLength(1);
   world.now += 60_000;
   const [id] = [...(await world.cloud.items("sluice-jobs")).keys()].flatMap(
-    (key) => /^execution#company#([^ ]+)/.exec(key)?.slice(1) ?? [],
+    (key) => /^execution#t\d+\.#([^ ]+)/.exec(key)?.slice(1) ?? [],
   );
-  expect(await world.process().job(analystScope, id!)).toMatchObject({ state: "CANCELLED" });
+  expect(await world.process().job(scope, id!)).toMatchObject({ state: "CANCELLED" });
 });
 
 test("a slot of a process that has died is given away when its execution has been stopped and charged", async () => {
   const release = await world.occupy();
   const limits = { concurrency: 1 };
-  let died = false;
-  const dying = world.process({
-    limits,
-    dies: { when: "after", step: ({ name }) => name === "start" && !died && (died = true) },
-  });
-  void dying.answer(analystScope, [world.ask(1)], patient);
+  const dies = { when: "after", step: ({ name }: Call) => name === "start" } as const;
+  const dying = world.process({ limits, dies });
+  void dying.answer(scope, [world.ask(1)], patient);
   await expect.poll(world.states.bind(world), patience).toEqual(["QUEUED"]);
   const next = expectTrue(world.process({ limits }), 2);
-  await expect.poll(() => world.documents("execution"), patience).toHaveLength(2);
+  await expect.poll(() => world.documents("execution", scope), patience).toHaveLength(2);
   world.now += 61_000;
   await expect.poll(async () => (await world.states())[0], patience).toBe("CANCELLED");
   await release();
   await next;
-  expect((await world.states()).sort()).toEqual(["CANCELLED", "SUCCEEDED"]);
+  expect(await world.states()).toEqual(["CANCELLED", "SUCCEEDED"]);
   await expect.poll(slots, patience).toEqual({});
-  const [budget] = await world.documents<BudgetDocument>("budget");
+  const [budget] = await world.documents<BudgetDocument>("budget", scope);
   expect(budget!.reserved).toEqual({});
 });

@@ -14,7 +14,6 @@ import {
   StopQueryExecutionCommand,
 } from "@aws-sdk/client-athena";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
-import { expect } from "vitest";
 import { buckets, tables, workgroup } from "../../cloud/resources.ts";
 import { refresh } from "../../etl/batch/run.ts";
 import type { ControlStore } from "../../src/backends/control-store.ts";
@@ -53,13 +52,20 @@ export interface ProcessOptions {
   readonly limits?: Partial<AdHocLimits>;
   /** What becomes of its calls to Athena. */
   readonly executions?: (real: Executions) => Executions;
-  readonly dies?: { readonly when: "before" | "after"; readonly step: Step };
+  readonly dies?: Death;
+}
+
+export interface Death {
+  readonly when: "before" | "after";
+  readonly step: Step;
+  /** Told when it is dead, and nothing of it is under way. */
+  readonly died?: () => void;
 }
 
 export class World {
   now = Date.UTC(2024, 5, 1, 12);
   readonly #client: AthenaClient;
-  readonly #opened: AdHocJobs[] = [];
+  #opened: { readonly jobs: AdHocJobs; readonly life: Life }[] = [];
   #known = new Set<string>();
   #manifests!: Manifests;
 
@@ -85,7 +91,14 @@ export class World {
   async refresh(product: Product = orderActivity): Promise<void> {
     await refresh(product, this.cloud.deps);
     this.#manifests = new Manifests({ control: this.cloud.deps.control, clock: () => 0 });
-    this.#known = new Set((await this.#ids()).keys());
+    await this.begin();
+  }
+
+  /** From here on executions are told, and no process of before is there any more. */
+  async begin(): Promise<void> {
+    const living = this.#opened.splice(0).filter(({ life }) => !life.dead);
+    await Promise.all(living.map(({ jobs }) => jobs.close()));
+    this.#known = await this.#ids();
   }
 
   /** A gateway's fallback, with connections of its own. */
@@ -117,7 +130,7 @@ export class World {
       random: Math.random,
     };
     const jobs = new AdHocJobs(deps);
-    this.#opened.push(jobs);
+    this.#opened.push({ jobs, life });
     return jobs;
   }
 
@@ -183,23 +196,23 @@ export class World {
       );
       return QueryExecutions.map(({ Status }) => Status?.State);
     };
-    await expect.poll(running, patience).toEqual(ids.map(() => "RUNNING"));
+    while ((await running()).some((state) => state !== "RUNNING")) await realWait(10);
     return async () => {
       for (const QueryExecutionId of ids)
         await this.#client.send(new StopQueryExecutionCommand({ QueryExecutionId }));
     };
   }
 
-  /** The documents of the fallback by the first word of their keys. */
-  async documents<T>(kind: string): Promise<T[]> {
+  /** The documents of a tenant by the first word of their keys. */
+  async documents<T>(kind: string, { tenant: name } = analystScope): Promise<T[]> {
     const items = await this.cloud.items(tables.jobs);
     return [...items]
-      .filter(([key]) => key.startsWith(`${kind}#`))
+      .filter(([key]) => key.startsWith(`${kind}#${name}`))
       .map(([, item]) => JSON.parse(item["d"]!) as T);
   }
 
   async close(): Promise<void> {
-    await Promise.race([Promise.all(this.#opened.map((jobs) => jobs.close())), realWait(5_000)]);
+    await this.begin();
     await this.cloud.close();
   }
 
@@ -227,21 +240,27 @@ const never = new Promise<never>(() => {});
 class Life {
   dead = false;
 
-  constructor(readonly dies: ProcessOptions["dies"]) {}
+  constructor(readonly dies: Death | undefined) {}
 
   of<T extends object>(backend: T): T {
     const methods = Object.entries(backend).map(([name, method]) => [
       name,
       async (...args: unknown[]): Promise<unknown> => {
-        const isLast = this.dies?.step({ name, args } as Call) ?? false;
-        if (isLast && this.dies?.when === "before") this.dead = true;
         if (this.dead) return never;
+        const isLast = this.dies?.step({ name, args } as Call) ?? false;
+        this.dead = isLast;
+        if (isLast && this.dies?.when === "before") return this.#die();
         const result: unknown = await (method as (...args: unknown[]) => Promise<unknown>)(...args);
-        if (isLast) this.dead = true;
+        if (isLast) return this.#die();
         return this.dead ? never : result;
       },
     ]);
     return Object.fromEntries(methods) as T;
+  }
+
+  #die(): Promise<never> {
+    this.dies?.died?.();
+    return never;
   }
 }
 
