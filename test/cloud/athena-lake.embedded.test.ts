@@ -1,5 +1,9 @@
 /** The lake under the embedded Athena: the bytes that a statement scans, and how the files of a table are read. */
-import { CreateWorkGroupCommand } from "@aws-sdk/client-athena";
+import {
+  CreateWorkGroupCommand,
+  GetQueryExecutionCommand,
+  StopQueryExecutionCommand,
+} from "@aws-sdk/client-athena";
 import { beforeEach, describe, expect, it } from "vitest";
 import { failure, outcome, query, start } from "./athena-client.ts";
 import { athenaWorld } from "./athena.world.ts";
@@ -142,6 +146,36 @@ describe("bytes scanned", () => {
     });
     expect(stopped.Statistics?.DataScannedInBytes).toBeGreaterThan(10_000_000);
     expect((await run("SELECT count(*) FROM big")).Status?.State).toBe("SUCCEEDED");
+  });
+});
+
+describe("a statement that runs", () => {
+  it("tells what it has scanned so far, and what is stopped has scanned no more", async () => {
+    const path = await world.parquet(
+      "lake/long/a.parquet",
+      "SELECT hash(range)::UBIGINT::VARCHAR AS h FROM range(2000000)",
+    );
+    await query(
+      world.client,
+      "CREATE EXTERNAL TABLE long (h string) STORED AS PARQUET LOCATION 's3://lake/long/'",
+    );
+    // so much to do with every row that it takes a while
+    const sql = "SELECT count(*) FROM long WHERE regexp_like(h || h || h || h, '(1.*2.*)+(3.*4.*)+5.*x')";
+    const id = await start(world.client, sql);
+    const all = await compressedBytes(path, "h");
+    let seen = 0;
+    while (seen === 0) {
+      const { QueryExecution } = await world.client.send(
+        new GetQueryExecutionCommand({ QueryExecutionId: id }),
+      );
+      seen = QueryExecution?.Statistics?.DataScannedInBytes ?? 0;
+    }
+    expect(seen).toBeLessThan(all);
+    await world.client.send(new StopQueryExecutionCommand({ QueryExecutionId: id }));
+    const { Status, Statistics } = await outcome(world.client, id);
+    expect(Status?.State).toBe("CANCELLED");
+    expect(Statistics?.DataScannedInBytes).toBeGreaterThanOrEqual(seen);
+    expect(Statistics?.DataScannedInBytes).toBeLessThan(all);
   });
 });
 
