@@ -271,7 +271,8 @@ export class Attendance {
     const { deps } = this.#options;
     try {
       for (let pollMs = firstPollMs; this.#isActive; pollMs = Math.min(longestPollMs, pollMs * 1.5)) {
-        await Promise.race([deps.wait(spread(pollMs, deps)), this.ended]);
+        const pauseMs = this.#waitsForItsTurn ? deps.limits.leaseMs / 6 : pollMs;
+        await Promise.race([deps.wait(spread(pauseMs, deps)), this.ended]);
         if (!this.#isActive) break;
         await this.look();
       }
@@ -280,6 +281,11 @@ export class Attendance {
     }
     this.#attending = false;
     await this.#inTurn(async () => {});
+  }
+
+  /** There is only what is said of it to keep up: hundreds may wait, and would keep a process busy. */
+  get #waitsForItsTurn(): boolean {
+    return this.#driving !== null && this.document.state === "QUEUED";
   }
 
   get #isActive(): boolean {

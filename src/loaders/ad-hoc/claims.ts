@@ -18,6 +18,7 @@ import type { Attendance } from "./attendance.ts";
 import type { Attendances } from "./attendances.ts";
 import { type AdHocDeps, spread } from "./deps.ts";
 import { executionOf, groupsOf, type Posed } from "./questions.ts";
+import { Turnstile } from "./turnstile.ts";
 
 /** A question whose execution is being looked for. */
 interface Open {
@@ -35,11 +36,14 @@ type Found =
 
 const firstPollMs = 25;
 const longestPollMs = 500;
+const requestsAtATime = 4;
 
 export class Claims {
   readonly #deps: AdHocDeps;
   readonly #attendances: Attendances;
   readonly #answers: Answers;
+  /** Requests that come by the hundred are settled a few at a time: what is stored is answered in between. */
+  readonly #turnstile = new Turnstile(requestsAtATime);
   /** By question: what is being looked for, or attended here. */
   readonly #places = new Map<string, Promise<Attendance>>();
 
@@ -78,17 +82,23 @@ export class Claims {
   async #settle(scope: Tenancy, opened: readonly Open[]): Promise<void> {
     let open = opened;
     for (let pollMs = firstPollMs; open.length > 0; pollMs = Math.min(longestPollMs, pollMs * 2)) {
-      const attended = new Map<string, Promise<Attendance | null>>();
-      const found = await Promise.all(open.map(({ posed }) => this.#find(scope, posed, attended)));
-      const free: { open: Open; claim: Versioned<QuestionDocument> | null }[] = [];
-      const claimed: Open[] = [];
-      for (const [i, each] of found.entries())
-        if (each.kind === "attended") handOver(open[i]!, each.attendance);
-        else if (each.kind === "free") free.push({ open: open[i]!, claim: each.claim });
-        else claimed.push(open[i]!);
-      open = [...claimed, ...(await this.#claim(scope, free))];
+      const left = open;
+      open = await this.#turnstile.pass(() => this.#settled(scope, left));
       if (open.length > 0) await this.#deps.wait(spread(pollMs, this.#deps));
     }
+  }
+
+  /** Resolves to those that others have claimed a moment ago. */
+  async #settled(scope: Tenancy, open: readonly Open[]): Promise<Open[]> {
+    const attended = new Map<string, Promise<Attendance | null>>();
+    const found = await Promise.all(open.map(({ posed }) => this.#find(scope, posed, attended)));
+    const free: { open: Open; claim: Versioned<QuestionDocument> | null }[] = [];
+    const claimed: Open[] = [];
+    for (const [i, each] of found.entries())
+      if (each.kind === "attended") handOver(open[i]!, each.attendance);
+      else if (each.kind === "free") free.push({ open: open[i]!, claim: each.claim });
+      else claimed.push(open[i]!);
+    return [...claimed, ...(await this.#claim(scope, free))];
   }
 
   /** `attended`: executions that were found in this round, by id: many questions have one. */
