@@ -183,10 +183,9 @@ class Facts {
     const isStored = (name: string): boolean => spec.measures[name]!.stored;
     if (rollup === undefined || node === undefined || !fields.some(isStored) || !isPinning(where))
       return false;
-    const named = rollup.within ?? rollup.dimensions;
     const isRanked = by!.orderBy === null || isStored(by!.orderBy.measure);
     const isRead = !originOf(spec, this.#where, node.range, view).sources.includes("ATHENA");
-    return isRead && isRanked && named.every((each) => each in where);
+    return isRead && isRanked && (rollup.listed || rollup.dimensions.every((each) => each in where));
   }
 
   #entries(path: string, name: string): readonly ProvenanceEntry[] {
