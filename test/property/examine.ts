@@ -34,64 +34,75 @@ export async function examine(examined: Examined, random: Random, count: number)
     const questions = Array.from({ length: Math.min(perRequest, count - asked) }, () =>
       randomQuestion(random, examined.history.span, examined.features),
     );
-    await examineTogether(examined, views, questions);
+    const first = questions.map((question) => ({ question, after: null, offset: 0 }));
+    const second = await examineTogether(examined, views, first);
+    if (second.length > 0) await examineTogether(examined, views, second);
   }
 }
 
 type Views = ReadonlyMap<Spec, View>;
 
+/** One page of a question; of one without groups there is no other. */
+interface Page {
+  readonly question: Question;
+  readonly after: string | null;
+  readonly offset: number;
+}
+
 async function examineTogether(
   { url, truth }: Examined,
   views: Views,
-  questions: readonly Question[],
-): Promise<void> {
-  const answers = await answersTo(url, views, questions);
+  pages: readonly Page[],
+): Promise<readonly Page[]> {
+  const answers = await answersTo(url, views, pages);
   for (const [i, answered] of answers.entries()) {
     const found =
       answered instanceof Error ? { what: answered.message, sql: "" } : await check(truth, answered);
     if (found === null) continue;
-    throw new Error(await report({ url, truth }, views, questions[i]!, found, answered));
+    throw new Error(await report({ url, truth }, views, pages[i]!, found, answered));
   }
+  return answers.flatMap((answered, i) => nextPage(pages[i]!, answered as Answered) ?? []);
+}
+
+function nextPage({ question, offset }: Page, { given }: Answered): Page | null {
+  if (question.by === null || !given.pageInfo.hasNextPage) return null;
+  return { question, after: given.pageInfo.endCursor, offset: offset + question.by.first };
 }
 
 /** All in one request. */
-async function answersTo(
-  url: string,
-  views: Views,
-  questions: readonly Question[],
-): Promise<(Answered | Error)[]> {
-  const fields = questions.map((question, i) => asField(question, `q${i}`));
+async function answersTo(url: string, views: Views, pages: readonly Page[]): Promise<(Answered | Error)[]> {
+  const fields = pages.map(({ question, after }, i) => asField(question, `q${i}`, after));
   const { data: given, errors, extensions } = await ask(url, `{\n${fields.join("\n")}\n}`);
   if (!given) throw new Error(`${JSON.stringify(errors)}\n${fields.join("\n")}`);
-  return questions.map((question, i) => {
+  return pages.map(({ question, offset }, i) => {
     const error = errors?.find(({ path }) => path?.[0] === `q${i}`);
     if (error !== undefined) return new Error(JSON.stringify(error));
     const provenance = (extensions.sluice.provenance as ProvenanceEntry[]).flatMap((entry) => {
       const [first, ...rest] = entry.path.split(".");
       return first === `q${i}` ? [{ ...entry, path: rest.join(".") }] : [];
     });
-    return { question, given: given[`q${i}`], provenance, view: views.get(question.spec)! };
+    return { question, offset, given: given[`q${i}`], provenance, view: views.get(question.spec)! };
   });
 }
 
 async function report(
   { url, truth }: Pick<Examined, "url" | "truth">,
   views: Views,
-  question: Question,
+  page: Page,
   found: { what: string; sql: string },
   answered: Answered | Error,
 ): Promise<string> {
-  const [alone] = await answersTo(url, views, [question]);
+  const [alone] = await answersTo(url, views, [page]);
   const again = alone instanceof Error ? alone.message : ((await check(truth, alone!))?.what ?? "right");
   const rows = found.sql === "" ? [] : await truth.rows(found.sql);
   return [
     found.what,
     `asked alone: ${again}`,
-    asQuery(question),
+    asQuery(page.question, page.after),
     ...(answered instanceof Error
       ? []
       : [`answer: ${short(answered.given)}`, `provenance: ${short(answered.provenance)}`]),
-    `view: ${JSON.stringify(views.get(question.spec), (_, value: unknown) => (typeof value === "number" ? new Date(value).toISOString() : value))}`,
+    `view: ${JSON.stringify(views.get(page.question.spec), (_, value: unknown) => (typeof value === "number" ? new Date(value).toISOString() : value))}`,
     `truth: ${short(rows)}`,
     found.sql,
   ].join("\n");

@@ -40,7 +40,7 @@ export function randomQuestion(random: Random, span: Span, features: Features): 
   const spec = pick(random, [specs[0]!, ...specs]);
   const by = features.groups && random() < 0.25 ? randomGrouping(random, spec) : null;
   const range = randomRange(random, span);
-  const previous = features.previous && random() < 0.2 ? pick(random, periods) : null;
+  const previous = features.previous && random() < 0.25 ? pick(random, periods) : null;
   return {
     spec,
     where: by === null ? randomWhere(random, spec) : groupedWhere(random, spec, by),
@@ -107,9 +107,10 @@ function groupedWhere(random: Random, spec: Spec, { dimensions }: Grouping): Whe
 }
 
 /** The whole query, to be pasted. */
-export const asQuery = (question: Question): string => `{\n  ${asField(question, "q")}\n}`;
+export const asQuery = (question: Question, after: string | null): string =>
+  `{\n  ${asField(question, "q", after)}\n}`;
 
-export function asField(question: Question, alias: string, after: string | null = null): string {
+export function asField(question: Question, alias: string, after: string | null): string {
   const { spec, where, range, fields, series, previous, growth, by } = question;
   const args = [
     ...(by === null ? [] : [`dimensions: [${by.dimensions.map(constant).join(", ")}]`]),

@@ -17,8 +17,8 @@ export interface RollupSpec {
   readonly dimensions: readonly string[];
   readonly finest: StoredGrain;
   readonly live: boolean;
-  /** Leaderboards within values of these dimensions hold all keys; null where they hold some only, or there are none. */
-  readonly within: readonly string[] | null;
+  /** Leaderboards name all keys there are. */
+  readonly listed: boolean;
 }
 
 export interface Spec {
@@ -64,8 +64,8 @@ function near(column: string, p: number): readonly [low: string, high: string] {
 const stored = (
   dimensions: readonly string[],
   finest: StoredGrain,
-  { live = true, within = null }: Partial<Pick<RollupSpec, "live" | "within">> = {},
-): RollupSpec => ({ dimensions, finest, live, within });
+  { live = true, listed = false }: Partial<Pick<RollupSpec, "live" | "listed">> = {},
+): RollupSpec => ({ dimensions, finest, live, listed });
 
 const tameOnes = when("tame AND weight >= 2");
 
@@ -111,13 +111,13 @@ export const sightingActivity: Spec = {
   },
   rollups: [
     stored([], "HOUR"),
-    stored(["site"], "HOUR", { within: [] }),
+    stored(["site"], "HOUR", { listed: true }),
     stored(["site", "kind"], "DAY"),
     stored(["kind"], "DAY"),
     stored(["tame"], "HOUR"),
     stored(["tame", "level"], "MONTH"),
-    stored(["level"], "DAY", { live: false, within: [] }),
-    stored(["family"], "DAY", { within: [] }),
+    stored(["level"], "DAY", { live: false, listed: true }),
+    stored(["family"], "DAY", { listed: true }),
     stored(["tagged"], "DAY"),
   ],
   finest: "HOUR",
@@ -133,7 +133,7 @@ export const sightingByMonth: Spec = {
     least: extreme(float("min(value)")),
     places: adHoc(int("count(DISTINCT site)")),
   },
-  rollups: [stored(["kind"], "MONTH", { within: [] }), stored(["tame"], "DAY", { live: false })],
+  rollups: [stored(["kind"], "MONTH", { listed: true }), stored(["tame"], "DAY", { live: false })],
   finest: "DAY",
 };
 
@@ -161,8 +161,8 @@ export const parcelActivity: Spec = {
   rollups: [
     stored([], "DAY", { live: false }),
     stored(["carrier"], "HOUR", { live: false }),
-    stored(["zone", "carrier"], "DAY", { live: false, within: ["carrier"] }),
-    stored(["express"], "MONTH", { live: false, within: [] }),
+    stored(["zone", "carrier"], "DAY", { live: false }),
+    stored(["express"], "MONTH", { live: false, listed: true }),
   ],
   finest: "HOUR",
 };

@@ -22,11 +22,12 @@ const operators = {
   boolean: ["eq", "isNull"],
 } as const satisfies Record<ColumnKind, readonly string[]>;
 
-/** More often than not a slice of a rollup. */
+/** More often than not a slice of a rollup, or almost one. */
 export function randomWhere(random: Random, spec: Filterable): Where {
   if (random() < 0.6) {
     const { dimensions } = pick(random, spec.rollups);
-    return Object.fromEntries(dimensions.map((each) => [each, pinning(random, spec, each)]));
+    const how = dimensions.map(() => (random() < 0.1 ? condition : pinning));
+    return Object.fromEntries(dimensions.map((each, i) => [each, how[i]!(random, spec, each)]));
   }
   const chosen = Object.keys(spec.columns).filter(() => random() < 2 / Object.keys(spec.columns).length);
   return Object.fromEntries(chosen.map((each) => [each, condition(random, spec, each)]));
