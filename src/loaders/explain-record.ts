@@ -3,7 +3,7 @@ import { type ItemKey, itemId } from "../model/layout.ts";
 import type { Scope } from "../model/scope.ts";
 import { formatInstant, type Range, type StoredGrain } from "../model/time.ts";
 import { adviceFor, reasonFor } from "../sql/advice.ts";
-import { type Piece, showRollups, type StoredPlan, type UnstoredPlan } from "../sql/plan.ts";
+import { type Piece, reachesLive, showRollups, type StoredPlan, type UnstoredPlan } from "../sql/plan.ts";
 import type { AdHocAsk } from "./ad-hoc/questions.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 import { itemsOf } from "./stored-state.ts";
@@ -72,7 +72,7 @@ export class FieldRecord implements Trace {
   }
 
   stored(field: TracedField, plan: StoredPlan, segments: readonly SegmentPart[]): void {
-    const { product, snapshot } = field.posed;
+    const { product, snapshot, range, view } = field.posed;
     const items = itemsOf({ product, serving: snapshot.serving, scope: this.#scope }, plan, segments);
     const add = (source: "EDITION" | "LIVE", pieces: readonly Piece[]): void => {
       const entry = this.#entry(field, source, plan.rollup.name, plan);
@@ -81,8 +81,9 @@ export class FieldRecord implements Trace {
           entry.buckets.set(`${grain} ${period} ${index}`, { grain, period });
       for (const { key, live } of items) if (live === (source === "LIVE")) entry.keys.set(itemId(key), key);
     };
-    if (plan.editions.length > 0 || plan.live.length === 0) add("EDITION", plan.editions);
-    if (plan.live.length > 0) add("LIVE", plan.live);
+    const isLive = reachesLive(plan, range, view);
+    if (plan.editions.length > 0 || !isLive) add("EDITION", plan.editions);
+    if (isLive) add("LIVE", plan.live);
   }
 
   asked(field: TracedField, plan: StoredPlan | UnstoredPlan, ask: AdHocAsk | null): void {
