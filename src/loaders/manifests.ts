@@ -40,6 +40,8 @@ export interface Snapshot {
 
 const defaultMaxAgeMs = 1_000;
 const maxPages = 10_000;
+/** Ranges whose lake partitions are remembered. */
+const maxRanges = 50;
 
 export class Manifests {
   readonly #options: ManifestOptions;
@@ -48,6 +50,8 @@ export class Manifests {
     { readonly at: Instant; readonly manifest: Promise<Manifest | null> }
   >();
   readonly #pages = new LRUCache<string, Promise<SegmentPage | LakePage>>({ max: maxPages });
+
+  readonly #partitions = new LRUCache<string, Promise<LakePage>>({ max: maxRanges });
 
   constructor(options: ManifestOptions) {
     this.#options = options;
@@ -96,8 +100,18 @@ export class Manifests {
     };
   }
 
-  /** The lake partitions of a manifest that touch a range, by value. */
-  async partitions(product: Product, manifest: Manifest, range: Range): Promise<LakePage> {
+  /** The lake partitions of a manifest that touch a range, by value. Equal ranges have one object while they are asked for. */
+  partitions(product: Product, manifest: Manifest, range: Range): Promise<LakePage> {
+    const id = JSON.stringify([product.name, manifest.version, range.from, range.to]);
+    const known = this.#partitions.get(id);
+    if (known !== undefined) return known;
+    const partitions = this.#readPartitions(product, manifest, range);
+    this.#partitions.set(id, partitions);
+    partitions.catch(() => this.#partitions.delete(id));
+    return partitions;
+  }
+
+  async #readPartitions(product: Product, manifest: Manifest, range: Range): Promise<LakePage> {
     const pages = await Promise.all(
       Object.entries(manifest.pages)
         .filter(([name]) => touches(yearOfLakePage(name), range))

@@ -40,7 +40,7 @@ export async function openEngine(
     },
     async connect() {
       const statement = await executing.connect();
-      for (const setting of progressSettings) await statement.run(`SET ${setting}`);
+      for (const [setting, value] of progressSettings) await statement.run(`SET ${setting} = ${value}`);
       return statement;
     },
     close() {
@@ -53,10 +53,10 @@ export async function openEngine(
 
 /** DuckDB tells how far a statement has come when it thinks that it draws a bar. */
 const progressSettings = [
-  "enable_progress_bar = true",
-  "enable_progress_bar_print = false",
-  "progress_bar_time = 0",
-];
+  ["enable_progress_bar", "true"],
+  ["enable_progress_bar_print", "false"],
+  ["progress_bar_time", "0"],
+] as const;
 
 async function lockedInstance(
   folders: readonly string[],
@@ -78,7 +78,7 @@ async function lockedInstance(
     `SET GLOBAL allowed_directories = [${allowed.join(", ")}]`,
     "SET GLOBAL autoinstall_known_extensions = false",
     "SET GLOBAL enable_external_access = false",
-    `SET GLOBAL allowed_configs = [${progressSettings.map((setting) => text(setting.split(" ")[0]!)).join(", ")}]`,
+    `SET GLOBAL allowed_configs = [${progressSettings.map(([name]) => text(name)).join(", ")}]`,
     "SET GLOBAL lock_configuration = true",
   ]) {
     await connection.run(setting);

@@ -60,7 +60,7 @@ export async function pose(scope: Tenancy, ask: AdHocAsk | RowsAsk, lookups: Loo
   const properties =
     "question" in ask ? usedProperties([ask.question], asked!.aggregates) : [...ask.properties];
   const partitions = await ask.partitions("question" in ask ? ask.question.range : ask.range);
-  const read = [fingerprints(partitions), await lookups.of(source, properties)];
+  const read = [versionOf(partitions), await lookups.of(source, properties)];
   const { sql, parameters } = alone;
   const id = digest([scope.tenant, source.database, sql, parameters, read]);
   return { id, source, partitions, properties, asked, alone };
@@ -72,11 +72,16 @@ function sorted(aggregates: readonly Aggregate[]): readonly Aggregate[] {
   return [...byId].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, aggregate]) => aggregate);
 }
 
+const versions = new WeakMap<LakePage, string>();
+
 /** The data version: it changes when a partition does that the statement reads, and with no other one. */
-function fingerprints(partitions: LakePage): string[] {
-  return Object.entries(partitions)
-    .map(([value, { fingerprint }]) => `${value} ${fingerprint}`)
-    .sort();
+function versionOf(partitions: LakePage): string {
+  const known = versions.get(partitions);
+  if (known !== undefined) return known;
+  const read = Object.entries(partitions).map(([value, { fingerprint }]) => `${value} ${fingerprint}`);
+  const version = digest(read.sort());
+  versions.set(partitions, version);
+  return version;
 }
 
 function digest(parts: readonly unknown[]): string {
