@@ -116,8 +116,8 @@ test("a job that nobody drives and nobody wants is CANCELLED when it is asked fo
   ];
   expect(Object.keys(interest)).toHaveLength(1);
   world.now += 60_000;
-  const [id] = [...(await world.cloud.items("sluice-jobs")).keys()].flatMap(
-    (key) => /^execution#t\d+\.#([^ ]+)/.exec(key)?.slice(1) ?? [],
+  const [id] = [...(await world.cloud.items("sluice-jobs")).keys()].flatMap((key) =>
+    key.startsWith(`execution#${scope.tenant}#`) ? key.split(/[# ]/)[2]! : [],
   );
   expect(await world.process().job(scope, id!)).toMatchObject({ state: "CANCELLED" });
 });
