@@ -2,6 +2,7 @@
 import { LRUCache } from "lru-cache";
 import { type AdHocLayout, type AdHocResult, readResult, type StatementRows } from "../../sql/statement.ts";
 import type { Attendance } from "./attendance.ts";
+import type { Posed } from "./questions.ts";
 
 export interface AdHocAnswer {
   /** Aggregates by id, per bucket start (0 for a question over its whole range); a bucket without events is absent. */
@@ -25,21 +26,21 @@ export class Answers {
   }
 
   /** What an execution that has succeeded says of a question; null when Athena no longer has its result. */
-  async read(question: string, attendance: Attendance): Promise<AdHocAnswer | null> {
+  async read({ id }: Posed, attendance: Attendance): Promise<AdHocAnswer | null> {
     const rows = await attendance.rows();
     if (rows === null) return null;
     // another one that waited for it may have read it meanwhile
-    const kept = this.#kept.get(question);
+    const kept = this.#kept.get(id);
     if (kept !== undefined) return kept;
     const { layout, questions, queryId, bytesScanned } = attendance.document;
-    const number = questions.indexOf(question) + 1;
+    const number = questions.indexOf(id) + 1;
     const answer: AdHocAnswer = {
       buckets: layout === null ? new Map() : readResult(layout as AdHocLayout, rows, number),
       rows: layout === null ? rows : [],
       queryId: queryId!,
       bytesScanned: bytesScanned ?? 0,
     };
-    this.#kept.set(question, answer);
+    this.#kept.set(id, answer);
     return answer;
   }
 }

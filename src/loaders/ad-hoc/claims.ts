@@ -94,11 +94,11 @@ export class Claims {
   /** `attended`: executions that were found in this round, by id: many questions have one. */
   async #find(
     scope: Tenancy,
-    { id }: Posed,
+    posed: Posed,
     attended: Map<string, Promise<Attendance | null>>,
   ): Promise<Found> {
     const { jobs, clock, limits } = this.#deps;
-    const claim = await jobs.get<QuestionDocument>(questionKey(scope, id));
+    const claim = await jobs.get<QuestionDocument>(questionKey(scope, posed.id));
     if (claim === null) return { kind: "free", claim };
     const { execution, claimedAt } = claim.value;
     const known = attended.get(execution) ?? this.#attendances.of(scope, execution);
@@ -108,15 +108,15 @@ export class Claims {
       return claimedAt + limits.claimMs <= clock() ? { kind: "free", claim } : { kind: "claimed" };
     if (!(await attendance.join()))
       return isOver(attendance.document) ? { kind: "free", claim } : { kind: "claimed" };
-    if (await this.#isReadable(id, attendance)) return { kind: "attended", attendance };
+    if (await this.#isReadable(posed, attendance)) return { kind: "attended", attendance };
     attendance.leave();
     return { kind: "free", claim };
   }
 
-  async #isReadable(question: string, attendance: Attendance): Promise<boolean> {
+  async #isReadable(posed: Posed, attendance: Attendance): Promise<boolean> {
     const { state, questions } = attendance.document;
-    if (!questions.includes(question)) return false;
-    return state !== "SUCCEEDED" || (await this.#answers.read(question, attendance)) !== null;
+    if (!questions.includes(posed.id)) return false;
+    return state !== "SUCCEEDED" || (await this.#answers.read(posed, attendance)) !== null;
   }
 
   /** Resolves to those that others were faster with. */

@@ -146,7 +146,7 @@ export class AdHocJobs {
   }
 
   async #answerOf(
-    { id }: Posed,
+    posed: Posed,
     attendance: Attendance,
     deadline: Instant,
     signal: AbortSignal | undefined,
@@ -157,7 +157,7 @@ export class AdHocJobs {
       if (!isOver(await attendance.lease())) throw new AdHocPendingError(attendance.id);
     }
     if (attendance.document.state !== "SUCCEEDED") throw this.#errorOf(attendance.document);
-    const answer = await this.#answers.read(id, attendance);
+    const answer = await this.#answers.read(posed, attendance);
     if (answer === null) throw errorOf(failed("Athena no longer has the result."));
     return answer;
   }
