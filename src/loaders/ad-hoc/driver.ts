@@ -73,12 +73,12 @@ export class Driver {
     if (!attendance.isOurs) return;
     const queryId = attendance.document.queryId ?? (await this.#start(attendance, signal));
     if (queryId === null) return;
-    await attendance.change((document) => ({
+    const named = attendance.change((document) => ({
       ...document,
       queryId,
       ...(!isOver(document) && { state: "RUNNING" }),
     }));
-    await this.#follow(attendance, queryId, signal);
+    await Promise.all([named, this.#follow(attendance, queryId, signal)]);
   }
 
   async #isAffordable(attendance: Attendance): Promise<boolean> {
