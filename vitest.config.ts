@@ -11,6 +11,7 @@ export default defineConfig({
     pool: "forks",
     maxWorkers: 2,
     sequence: { sequencer: LongestFirst },
-    reporters: ["default", "./test/ci-reporter.ts"],
+    setupFiles: ["./test/trino/name-the-file.ts"],
+    reporters: ["default", "./test/ci-reporter.ts", "./test/trino/statement-reporter.ts"],
   },
 });

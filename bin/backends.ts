@@ -43,7 +43,7 @@ export function backends(clients: Clients): Backends {
   return {
     insights: dynamoInsightStore({ client, tables, random, wait }),
     control: dynamoControlStore({ client, table: tables.control, token }),
-    jobs: dynamoControlStore({ client, table: tables.jobs, token }),
+    jobs: dynamoControlStore({ client: clients.jobs, table: tables.jobs, token }),
     deadLetters: dynamoDeadLetters({ client, table: tables.deadLetters, random, wait }),
     warehouse: athenaWarehouse({
       client: athena,

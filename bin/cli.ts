@@ -1,6 +1,7 @@
 /** `sluice`: every command. Each is loaded when it is called: `--help` needs no server. */
 import { Command } from "commander";
 import { SluiceError } from "../src/model/errors.ts";
+import type { ExplainFlags } from "./commands/explain.ts";
 import type { RefreshFlags } from "./commands/refresh.ts";
 import { readEnvironment, settings } from "./environment.ts";
 import { explained } from "./failure.ts";
@@ -16,7 +17,7 @@ const program = new Command("sluice")
     "after",
     `
 Settings (environment):
-${settings.map(([name, meaning]) => `  ${name.padEnd(24)} ${meaning}`).join("\n")}
+${settings.map(([name, meaning]) => `  ${name.padEnd(26)} ${meaning}`).join("\n")}
 
 Examples:
   sluice start                        everything on this machine, with the sample data
@@ -79,6 +80,29 @@ program
   .description("list what has been published of a product")
   .action(async (product: string, options: { first: string }) =>
     (await import("./commands/editions.ts")).listEditions(environment(), product, options),
+  );
+
+program
+  .command("explain")
+  .argument("<query>", "a GraphQL query")
+  .option("--variables <json>", "its variables, as a JSON object")
+  .option("--json", "the plan as JSON, with every key")
+  .description(
+    "the plan of a query without running it: sources, keys, SQL, bytes, and what would be served from a rollup",
+  )
+  .addHelpText(
+    "after",
+    `
+Nothing is sent to Athena, and no insight is read.
+
+Examples:
+  sluice explain '{ orderActivity { orders series(grain: MONTH) { orders } } }'
+  sluice explain 'query($shop: String) { orderActivity(where: { shop: { eq: $shop } }) { p90Total } }' \\
+    --variables '{ "shop": "Bern" }'
+  sluice explain --json "$(cat query.graphql)" | jq -r '.statements[].sql'`,
+  )
+  .action(async (query: string, options: ExplainFlags) =>
+    (await import("./commands/explain.ts")).runExplain(environment(), query, options),
   );
 
 program

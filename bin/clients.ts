@@ -17,6 +17,8 @@ import { type Endpoints, type Environment, readEndpoints } from "./environment.t
 
 export interface Clients {
   readonly dynamodb: DynamoDBClient;
+  /** Of the ad-hoc fallback: however many questions come at once, they queue behind each other and before nothing else. */
+  readonly jobs: DynamoDBClient;
   readonly kinesis: KinesisClient;
   /** Sends a request once: a replay must know which puts were answered. */
   readonly kinesisOnce: KinesisClient;
@@ -34,9 +36,17 @@ export function connect(environment: Environment): Clients {
  */
 const logger = { warn: () => {}, error: () => {} } as unknown as NonNullable<DynamoDBClientConfig["logger"]>;
 
+const jobSockets = 16;
+
+function handler(maxSockets = 128): NodeHttpHandler {
+  const agent = { maxSockets, keepAlive: true };
+  return new NodeHttpHandler({ httpAgent: agent, httpsAgent: agent });
+}
+
 function accountClients(): Clients {
   return {
     dynamodb: new DynamoDBClient({ logger }),
+    jobs: new DynamoDBClient({ logger, requestHandler: handler(jobSockets) }),
     kinesis: new KinesisClient({ logger }),
     kinesisOnce: new KinesisClient({ logger, maxAttempts: 1 }),
     athena: new AthenaClient({ logger }),
@@ -52,9 +62,13 @@ export function localClients(endpoints: Endpoints): Clients {
     maxAttempts: 5,
     logger,
   };
-  const handler = () => new NodeHttpHandler({ httpAgent: { maxSockets: 128, keepAlive: true } });
   return {
     dynamodb: new DynamoDBClient({ ...common, endpoint: endpoints.dynamodb, requestHandler: handler() }),
+    jobs: new DynamoDBClient({
+      ...common,
+      endpoint: endpoints.dynamodb,
+      requestHandler: handler(jobSockets),
+    }),
     kinesis: new KinesisClient({ ...common, endpoint: endpoints.kinesis }),
     kinesisOnce: new KinesisClient({ ...common, endpoint: endpoints.kinesis, maxAttempts: 1 }),
     athena: new AthenaClient({ ...common, endpoint: endpoints.athena, requestHandler: handler() }),

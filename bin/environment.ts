@@ -2,8 +2,9 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import type { Retention } from "../etl/batch/deps.ts";
+import type { AdHocLimits } from "../src/loaders/ad-hoc/limits.ts";
 import { SluiceError } from "../src/model/errors.ts";
-import { parseDuration } from "../src/model/time.ts";
+import { dayMs, formatDuration, hourMs, parseDuration } from "../src/model/time.ts";
 
 export interface Environment {
   /** The folder of the embedded cloud and of the sample lake. */
@@ -17,11 +18,15 @@ export interface Environment {
   readonly replaySpeed: number | "max";
   readonly windowMs: number;
   readonly adHocWaitMs: number;
+  readonly adHocLimits: AdHocSettings;
   readonly cursorSecret: string | null;
   /** What can be rolled back to. */
   readonly retention: Retention;
   readonly logLevel: string;
 }
+
+/** Gateways over the same stores have the same. */
+export type AdHocSettings = Pick<AdHocLimits, "concurrency" | "bytesPerDay" | "pendingMs" | "maxRunMs">;
 
 /** The settings, as `--help` lists them. */
 export const settings: readonly (readonly [name: string, meaning: string])[] = [
@@ -32,6 +37,13 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
   ["SLUICE_REPLAY_SPEED", "speed of the replay: a factor (default 600) or max"],
   ["SLUICE_WINDOW_MS", "width of a micro-batch in milliseconds (default 1000)"],
   ["SLUICE_AD_HOC_WAIT_MS", "how long a request waits for its ad-hoc fields (default 20000)"],
+  ["SLUICE_AD_HOC_CONCURRENCY", "Athena executions at a time for them, of all gateways together (default 5)"],
+  ["SLUICE_AD_HOC_BUDGET", "what a tenant may scan a day (UTC), as 500MB, 100GB or 1TB (default 1TB)"],
+  [
+    "SLUICE_AD_HOC_LEASE",
+    "how long an execution goes on after AD_HOC_PENDING, as ISO 8601 (default PT5M; PT0S: not at all)",
+  ],
+  ["SLUICE_AD_HOC_TIMEOUT", "the longest run of one execution, as ISO 8601 (default PT30M)"],
   ["SLUICE_KEEP_EDITIONS", "how many of the newest editions stay, to roll back to (default 10)"],
   ["SLUICE_KEEP_FOR", "how long every edition stays, as ISO 8601 (default P7D)"],
   [
@@ -54,6 +66,17 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
         : positive("SLUICE_REPLAY_SPEED", env.SLUICE_REPLAY_SPEED ?? "600"),
     windowMs: wholeNumber("SLUICE_WINDOW_MS", env.SLUICE_WINDOW_MS ?? "1000", 10, 600_000),
     adHocWaitMs: wholeNumber("SLUICE_AD_HOC_WAIT_MS", env.SLUICE_AD_HOC_WAIT_MS ?? "20000", 0, 600_000),
+    adHocLimits: {
+      concurrency: wholeNumber("SLUICE_AD_HOC_CONCURRENCY", env.SLUICE_AD_HOC_CONCURRENCY ?? "5", 1, 1_000),
+      bytesPerDay: bytes("SLUICE_AD_HOC_BUDGET", env.SLUICE_AD_HOC_BUDGET ?? "1TB"),
+      pendingMs: durationWithin("SLUICE_AD_HOC_LEASE", env.SLUICE_AD_HOC_LEASE ?? "PT5M", 0, dayMs),
+      maxRunMs: durationWithin(
+        "SLUICE_AD_HOC_TIMEOUT",
+        env.SLUICE_AD_HOC_TIMEOUT ?? "PT30M",
+        1_000,
+        4 * hourMs, // as far as Athena's own limit of a DML statement can be raised
+      ),
+    },
     retention: {
       editions: wholeNumber("SLUICE_KEEP_EDITIONS", env.SLUICE_KEEP_EDITIONS ?? "10", 1, 10_000),
       ms: duration("SLUICE_KEEP_FOR", env.SLUICE_KEEP_FOR ?? "P7D"),
@@ -79,6 +102,27 @@ function duration(name: string, text: string): number {
   } catch (cause) {
     throw new SluiceError("BAD_USER_INPUT", `${name}: ${(cause as Error).message}`, { cause });
   }
+}
+
+function durationWithin(name: string, text: string, leastMs: number, mostMs: number): number {
+  const ms = duration(name, text);
+  if (ms >= leastMs && ms <= mostMs) return ms;
+  throw new SluiceError(
+    "BAD_USER_INPUT",
+    `${name} lies between ${formatDuration(leastMs)} and ${formatDuration(mostMs)}. Got "${text}".`,
+  );
+}
+
+const units = { B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, PB: 1e15 } as const;
+
+function bytes(name: string, text: string): number {
+  const [, amount, unit] = /^(\d+(?:\.\d+)?) ?([KMGTP]?B)$/i.exec(text.trim()) ?? [];
+  const value = Math.round(Number(amount) * units[unit?.toUpperCase() as keyof typeof units]);
+  if (Number.isSafeInteger(value)) return value;
+  throw new SluiceError(
+    "BAD_USER_INPUT",
+    `${name} is an amount of bytes with its unit: 500MB, 100GB or 1TB. Got "${text}".`,
+  );
 }
 
 function positive(name: string, text: string): number {

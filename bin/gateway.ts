@@ -1,7 +1,11 @@
 /** A gateway over the backends: caches, subscriptions, HTTP and WebSocket. */
 import { randomBytes, randomUUID } from "node:crypto";
+import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Broadcast } from "../src/backends/broadcast.ts";
+import { AdHocJobs } from "../src/loaders/ad-hoc/jobs.ts";
+import { type AdHocLimits, adHocLimits } from "../src/loaders/ad-hoc/limits.ts";
+import { LeaderboardCache } from "../src/loaders/leaderboards.ts";
 import { LiveStatus } from "../src/loaders/live-status.ts";
 import { Manifests } from "../src/loaders/manifests.ts";
 import { SegmentCache } from "../src/loaders/segments.ts";
@@ -16,6 +20,8 @@ export interface GatewaySettings {
   readonly host: string;
   readonly port: number;
   readonly adHocWaitMs: number;
+  /** Where they differ from the usual ones. */
+  readonly adHocLimits?: Partial<AdHocLimits>;
   readonly cursorSecret: string | null;
   readonly log: Logger;
 }
@@ -25,7 +31,7 @@ const manifestCheckMs = 1_000;
 
 export async function openGateway(
   products: readonly Product[],
-  { insights, control, warehouse }: Backends,
+  { insights, control, jobs, warehouse }: Backends,
   broadcast: Broadcast,
   settings: GatewaySettings,
 ): Promise<Gateway> {
@@ -33,13 +39,24 @@ export async function openGateway(
   const clock = () => performance.now();
   const manifests = new Manifests({ control, clock });
   const liveStatus = new LiveStatus({ control, clock });
+  const adHoc = new AdHocJobs({
+    jobs,
+    control,
+    executions: warehouse,
+    limits: { ...adHocLimits, ...settings.adHocLimits },
+    clock: Date.now,
+    wait: (ms, signal) => wait(ms, undefined, { ref: false, ...(signal && { signal }) }).catch(() => {}),
+    token: randomUUID,
+    random: Math.random,
+  });
   const shared: Shared = {
     insights,
     control,
-    warehouse,
+    adHoc,
     manifests,
     liveStatus,
     segments: new SegmentCache(),
+    leaderboards: new LeaderboardCache(),
   };
   // before any subscription is: what it asks again for must be known by then
   const forget = broadcast.subscribe((message) => {
@@ -54,7 +71,8 @@ export async function openGateway(
     host,
     port,
     log,
-    newSession: (scope, signal) => openSession(shared, { scope, adHocWaitMs, signal }),
+    newSession: (scope, { signal, waitMs = adHocWaitMs }) =>
+      openSession(shared, { scope, adHocWaitMs: Math.min(adHocWaitMs, waitMs), signal }),
     live: liveFeeds({ broadcast, cursorSecret, retryMs: () => 500 + 1_000 * Math.random() }),
     ready: async () =>
       (await Promise.all(products.map((product) => manifests.current(product)))).every(
@@ -69,6 +87,7 @@ export async function openGateway(
     close: async () => {
       unwatch();
       await gateway.close();
+      await adHoc.close();
       forget();
     },
   };

@@ -1,4 +1,5 @@
 /** Gold rows in DuckDB: the table they are read into, how keys and periods are named in SQL, and cells as values of the model. */
+import { DuckDBBlobValue } from "@duckdb/node-api";
 import { SluiceError } from "../model/errors.ts";
 import {
   componentType,
@@ -60,6 +61,14 @@ export function keySql({ name: column, type }: GoldKeyColumn): string {
   return type === "datetime" ? `epoch_ms(CAST(${name(column)} AS TIMESTAMP))` : name(column);
 }
 
+/**
+ * What is selected of a key's column, for `keyReader`. Texts are read as bytes: DuckDB's binding takes a U+FEFF at the
+ * beginning of a text for a mark of its encoding, and drops it.
+ */
+export function cellSql({ type }: Pick<GoldKeyColumn, "type">, column: string): string {
+  return type === "string" ? `encode(${column})` : column;
+}
+
 /** How the cells of a rollup's key are read. */
 export function keyReader(
   product: Product,
@@ -83,7 +92,7 @@ function dimensionValue(column: GoldKeyColumn, cell: unknown): Value {
 
 /** Whether a key can have it: a finite number, an integer at most 2^53. */
 export function isDimensionValue({ type }: GoldKeyColumn, cell: unknown): boolean {
-  if (cell === null || typeof cell === "string" || typeof cell === "boolean") return true;
+  if (cell === null || cell instanceof DuckDBBlobValue || typeof cell === "boolean") return true;
   return type === "float" ? Number.isFinite(Number(cell)) : Number.isSafeInteger(Number(cell));
 }
 
@@ -94,7 +103,8 @@ export function shownDimension(column: GoldKeyColumn, cell: unknown): Value {
 }
 
 function plainValue(cell: unknown): Value {
-  return cell === null || typeof cell === "string" || typeof cell === "boolean" ? cell : Number(cell);
+  if (cell instanceof DuckDBBlobValue) return Buffer.from(cell.bytes).toString();
+  return cell === null || typeof cell === "boolean" ? cell : Number(cell);
 }
 
 export function ordinals(count: number): string {

@@ -10,11 +10,11 @@ import {
 } from "@duckdb/node-api";
 import { SluiceError } from "../model/errors.ts";
 import type { Component } from "../model/expression.ts";
-import { componentType, spansPartitions } from "../model/gold.ts";
+import { componentType, goldKeyColumns, spansPartitions } from "../model/gold.ts";
 import type { Product, Rollup } from "../model/product.ts";
 import { periodRange, type StoredGrain } from "../model/time.ts";
 import type { Value } from "../model/values.ts";
-import { keyColumns, keyReader, ordinals, periodName, periodUnit } from "./gold-rows.duckdb.ts";
+import { cellSql, keyColumns, keyReader, ordinals, periodName, periodUnit } from "./gold-rows.duckdb.ts";
 import { boardDimensions } from "../model/leaderboard.ts";
 import type { RankedSegment } from "./leaderboards.ts";
 import { type Reader, SegmentText, type Shown } from "./segment-text.ts";
@@ -44,14 +44,20 @@ export async function* packedSegments(
 /** One row per key and period: the key's values, the period's start in epoch ms, the list of buckets. */
 function gatheredSql(assembly: Assembly): string {
   const { product, rollup, grain, periods } = assembly;
-  const keys = keyColumns(product, rollup);
+  const keys = keyCells(product, rollup);
   const values = product.components.map((component, i) => `v${i} := ${doubleSql(component, `v${i}`)}`);
   const within = rollup.top && boardDimensions(rollup.dimensions, rollup.top).within;
-  const order = within && [...within.map((position) => keys[position]!), "period"];
+  const order = within && [...within.map((position) => position + 1), keys.length + 1];
   return `SELECT ${[...keys, `epoch_ms(date_trunc('${periodUnit(periods)}', slot)) AS period`].join(", ")},
   list(struct_pack(i := CAST(${indexSql(grain)} AS UTINYINT), ${values.join(", ")}))
 FROM (${slotsSql(assembly)})
 GROUP BY ${ordinals(keys.length + 1)}${order === null ? "" : `\nORDER BY ${order.join(", ")}`}`;
+}
+
+/** The key's columns as they are read. */
+function keyCells(product: Product, rollup: Rollup): string[] {
+  const { dimensions } = goldKeyColumns(product, rollup);
+  return keyColumns(product, rollup).map((column, i) => cellSql(dimensions[i]!, column));
 }
 
 /** One row per key and bucket of the grain: the key's columns, `slot` and the components, merged. */

@@ -7,7 +7,7 @@ import { componentType, goldColumns, goldKeyColumns, spansPartitions } from "../
 import type { Product, Rollup } from "../model/product.ts";
 import { floorTo, type Instant } from "../model/time.ts";
 import { measureSql } from "./gold-measures.duckdb.ts";
-import { name, ordinals, shownDimension, text } from "./gold-rows.duckdb.ts";
+import { cellSql, name, ordinals, shownDimension, text } from "./gold-rows.duckdb.ts";
 import type { BrokenBucket, GoldRule, Violation } from "./gold.ts";
 
 const shownBuckets = 5;
@@ -144,7 +144,9 @@ async function examples(
 ): Promise<BrokenBucket[]> {
   const { product, rollup } = buckets;
   const { dimensions } = goldKeyColumns(product, rollup);
-  const keys = dimensions.map(({ type }, i) => (type === "datetime" ? `epoch_ms(d${i})` : `d${i}`));
+  const keys = dimensions.map(({ type }, i) =>
+    type === "datetime" ? `epoch_ms(d${i})` : cellSql({ type }, `d${i}`),
+  );
   const shown = shownValues(buckets, rule);
   const result = await connection.runAndReadAll(
     `SELECT ${["begins", ...keys, ...shown.map(({ sql }) => sql)].join(", ")} FROM ${buckets.sql}

@@ -15,6 +15,7 @@ import { GoldCopies } from "./gold-copies.ts";
 import { checkColumns, readTotals } from "./gold-audit.duckdb.ts";
 import {
   isDimensionValue,
+  cellSql,
   keyReaderOf,
   keySql,
   name,
@@ -160,7 +161,7 @@ async function* keys(
   const readKey = keyReaderOf(dimensions);
   try {
     const result = await connection.stream(
-      `SELECT DISTINCT ${[...dimensions.map(keySql), period].join(", ")} FROM ${table}
+      `SELECT DISTINCT ${[...dimensions.map((column) => cellSql(column, keySql(column))), period].join(", ")} FROM ${table}
 WHERE ${name(rollupColumn)} = ${text(rollup)} AND ${period} IN (${starts.join(", ")})`,
     );
     for await (const rows of result.yieldRows())

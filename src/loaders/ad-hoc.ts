@@ -1,96 +1,46 @@
-/**
- * Questions that no rollup answers, batched: one Athena statement per source and request. A statement that outlasts
- * the wait is stopped.
- */
+/** Questions that no rollup answers, batched: all of one request are asked together. */
 import DataLoader from "dataloader";
-import type { StatementResult, Warehouse } from "../backends/warehouse.ts";
-import { type Aggregate, aggregateId } from "../model/expression.ts";
-import type { Source } from "../model/source.ts";
-import { type AdHocQuestion, type AdHocResult, adHocStatement, readResult } from "../sql/statement.ts";
+import type { Aggregate } from "../model/expression.ts";
+import type { Scope } from "../model/scope.ts";
+import type { AdHocAnswer } from "./ad-hoc/answers.ts";
+import type { AdHocJobs, AdHocWait } from "./ad-hoc/jobs.ts";
+import type { AdHocAsk } from "./ad-hoc/questions.ts";
 import type { Gate } from "./gate.ts";
-
-export interface AdHocAsk {
-  readonly source: Source;
-  readonly question: AdHocQuestion;
-  readonly aggregates: readonly Aggregate[];
-}
-
-export interface AdHocAnswer {
-  /** Aggregates by id, per bucket start (0 for a question over its whole range); a bucket without events is absent. */
-  readonly buckets: AdHocResult;
-  readonly queryId: string;
-  /** Of the whole statement, which may have answered other questions too. */
-  readonly bytesScanned: number;
-}
 
 export type AdHocLoader = DataLoader<AdHocAsk, AdHocAnswer>;
 
-/** How many questions go into one statement: its text stays below Athena's 262,144 bytes. */
-const maxQuestions = 200;
-
-export function adHocLoader(warehouse: Warehouse, gate: Gate, limits: AdHocLimits): AdHocLoader {
+export function adHocLoader(
+  jobs: Pick<AdHocJobs, "answer">,
+  gate: Gate,
+  scope: Scope,
+  wait: AdHocWait,
+): AdHocLoader {
   return new DataLoader(
     async (asks: readonly AdHocAsk[]) => {
-      const answers = new Map<AdHocAsk, AdHocAnswer | Error>();
-      await Promise.all(statementsOf(asks).map((group) => answer(warehouse, group, limits, answers)));
-      return asks.map((ask) => answers.get(ask)!);
+      const { questions, indexes } = distinct(asks);
+      const answers = await jobs.answer(scope, questions, wait);
+      return indexes.map((index) => answers[index]!);
     },
     { cache: false, batchScheduleFn: gate.schedule },
   );
 }
 
-export interface AdHocLimits {
-  readonly signal?: AbortSignal;
-  /** How long a request waits for its ad-hoc fields. */
-  readonly waitMs: number;
-}
-
-/** Asks that one statement answers: by question, of which fields of one object and buckets of one series share one. */
-interface Group {
-  readonly source: Source;
-  readonly questions: Map<string, AdHocQuestion>;
-  readonly asks: (readonly [ask: AdHocAsk, question: string])[];
-}
-
-/** The asks by source, and by what one statement holds. A long series asks tens of thousands of times. */
-function statementsOf(asks: readonly AdHocAsk[]): Group[] {
-  const groups: Group[] = [];
-  for (const ask of asks) {
+/**
+ * Fields of one object and buckets of one series share a question, which is asked for the aggregates of all. A long
+ * series asks tens of thousands of times.
+ */
+function distinct(asks: readonly AdHocAsk[]): { questions: AdHocAsk[]; indexes: number[] } {
+  const questions: (AdHocAsk & { readonly aggregates: Aggregate[] })[] = [];
+  // a manifest has one source, and a request one version of it
+  const known = new Map<AdHocAsk["partitions"], Map<string, number>>();
+  const indexes = asks.map((ask) => {
+    const asked = known.get(ask.partitions) ?? new Map<string, number>();
+    known.set(ask.partitions, asked);
     const id = JSON.stringify(ask.question);
-    const own = groups.filter(({ source }) => source === ask.source);
-    let group = own.find(({ questions }) => questions.has(id) || questions.size < maxQuestions);
-    if (group === undefined) groups.push((group = { source: ask.source, questions: new Map(), asks: [] }));
-    group.questions.set(id, ask.question);
-    group.asks.push([ask, id]);
-  }
-  return groups;
-}
-
-async function answer(
-  warehouse: Warehouse,
-  { source, questions, asks }: Group,
-  limits: AdHocLimits,
-  answers: Map<AdHocAsk, AdHocAnswer | Error>,
-): Promise<void> {
-  const distinct = new Set(asks.flatMap(([ask]) => ask.aggregates));
-  const aggregates = new Map([...distinct].map((each) => [aggregateId(each), each]));
-  try {
-    const statement = adHocStatement(source, [...questions.values()], [...aggregates.values()]);
-    const { signal, waitMs } = limits;
-    const result: StatementResult = await warehouse.run(
-      { sql: statement.sql, parameters: statement.parameters, database: source.database },
-      { timeoutMs: waitMs, ...(signal && { signal }) },
-    );
-    const read = new Map(
-      [...questions.keys()].map((id, i) => [id, readResult(statement.layout, result.rows, i + 1)]),
-    );
-    for (const [ask, id] of asks)
-      answers.set(ask, {
-        buckets: read.get(id)!,
-        queryId: result.queryId,
-        bytesScanned: result.bytesScanned,
-      });
-  } catch (error) {
-    for (const [ask] of asks) answers.set(ask, error instanceof Error ? error : new Error(String(error)));
-  }
+    const index = asked.get(id) ?? questions.push({ ...ask, aggregates: [] }) - 1;
+    asked.set(id, index);
+    questions[index]!.aggregates.push(...ask.aggregates);
+    return index;
+  });
+  return { questions, indexes };
 }

@@ -3,17 +3,25 @@ import { type Edition, editionKey, publishedEditions } from "../model/control.ts
 import { UserInputError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
 import { aggregatesOf, type Expression } from "../model/expression.ts";
+import { compareValues } from "../model/values.ts";
+import type { Scope } from "../model/scope.ts";
 import type { CatalogueEntry } from "../schema/context.ts";
 import { aggregateSql } from "../sql/aggregates.ts";
 import { dimensionValuesStatement } from "../sql/dimension-values.ts";
+import type { AdHocWait } from "./ad-hoc/jobs.ts";
 import type { Shared } from "./session.ts";
 
-/** How long a catalogue question may take. */
-const catalogueWaitMs = 20_000;
 /** The newest editions looked through. */
 const maxEditions = 1_000;
 
-export async function catalogueEntry(shared: Shared, product: Product): Promise<CatalogueEntry> {
+/** `storedValues` resolves to all values of a dimension as text, or to null where Athena has to say. */
+export async function catalogueEntry(
+  shared: Shared,
+  product: Product,
+  storedValues: (dimension: string) => Promise<readonly string[] | null>,
+  scope: Scope,
+  wait: AdHocWait,
+): Promise<CatalogueEntry> {
   const [manifest, live] = await Promise.all([
     shared.manifests.current(product),
     shared.liveStatus.view(product),
@@ -45,12 +53,40 @@ export async function catalogueEntry(shared: Shared, product: Product): Promise<
       const column = product.dimensions.find(({ property }) => property === dimension);
       if (column === undefined)
         throw new UserInputError(`Product "${product.name}" has no dimension "${dimension}".`);
-      const statement = dimensionValuesStatement(product.source, column, manifest.coverage, search, first);
-      const { rows } = await shared.warehouse.run(statement, { timeoutMs: catalogueWaitMs });
+      const stored = await storedValues(dimension);
+      if (stored !== null) return foundIn(stored, search ?? "").slice(0, first);
+      const { source } = product;
+      const { sql, parameters } = dimensionValuesStatement(source, column, manifest.coverage, search, first);
+      const rows = await shared.adHoc.rows(
+        scope,
+        {
+          source,
+          sql,
+          parameters,
+          properties: [dimension],
+          range: { from: manifest.coverage.from, to: manifest.coverage.until },
+          partitions: (range) => shared.manifests.partitions(product, manifest, range),
+        },
+        wait,
+      );
       return rows.map(([value]) => value ?? "");
     },
     measureSql: (measure) => expressionSql(product, product.measure(measure).expression),
   };
+}
+
+/** As the statement for Athena finds them: the values that contain a text, case aside, in code-point order. */
+function foundIn(values: readonly string[], search: string): string[] {
+  const wanted = lower(search);
+  return values.filter((value) => lower(value).includes(wanted)).sort(compareValues);
+}
+
+/** By code point, one for one, as Trino does it. */
+function lower(text: string): string {
+  return Array.from(text, (each) => {
+    const small = each.toLowerCase();
+    return Array.from(small).length === 1 ? small : each;
+  }).join("");
 }
 
 /** What a person would write for the measure in Athena. */

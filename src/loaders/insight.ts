@@ -18,8 +18,9 @@ import {
 } from "../model/time.ts";
 import type { Value } from "../model/values.ts";
 import { SluiceError, UserInputError } from "../model/errors.ts";
-import type { Insight } from "../schema/context.ts";
+import type { AskedRange, Insight } from "../schema/context.ts";
 import {
+  type Pieces,
   planStored,
   showRollups,
   sliceOf,
@@ -29,7 +30,10 @@ import {
 } from "../sql/plan.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocLoader } from "./ad-hoc.ts";
-import type { Gate } from "./gate.ts";
+import type { Gates } from "./gate.ts";
+import type { AskedValues, GroupValues } from "./group-answers.ts";
+import type { LeaderboardLoader } from "./leaderboards.ts";
+import type { LiveListing } from "./live-listing.ts";
 import type { Snapshot } from "./manifests.ts";
 import type { Origin, ProvenanceRecord } from "./provenance.ts";
 import type { ReadBudget } from "./read-budget.ts";
@@ -37,15 +41,19 @@ import type { SegmentPart } from "./segment-parts.ts";
 import type { SegmentLoader } from "./segments.ts";
 import { type Series, seriesBefore } from "./series.ts";
 import { readState } from "./stored-state.ts";
+import type { Trace } from "./trace.ts";
 
 /** What every insight of one request works with. */
 export interface Workings {
   readonly scope: Scope;
-  readonly gate: Gate;
+  readonly gate: Gates;
   readonly segments: SegmentLoader;
+  readonly leaderboards: LeaderboardLoader;
+  readonly liveItems: LiveListing;
   readonly adHoc: AdHocLoader;
   readonly provenance: ProvenanceRecord;
   readonly reads: ReadBudget;
+  readonly trace?: Trace;
 }
 
 /** One question with everything that answering it needs. */
@@ -60,20 +68,44 @@ export interface Posed {
   readonly series: Series | null;
 }
 
+/** Product, slice and range as asked: the same question has the same id in every edition. */
+export function insightId({ name }: Product, where: Filter, asked: AskedRange | undefined): string {
+  return Buffer.from(JSON.stringify([name, where, asked ?? null])).toString("base64url");
+}
+
 /** A response of more buckets is a report, not an answer. */
 const maxBuckets = 10_000;
 
-/** Plans the question and loads what its keys depend on. `isPaid`: its pieces are taken from the budget already. */
-export async function poseInsight(workings: Workings, posed: Posed, isPaid = false): Promise<Insight> {
+/** What a group or a bucket of a series knows beside its question. */
+interface Standing {
+  /** Its pieces are taken from the budget already. */
+  readonly isPaid?: boolean;
+  readonly group?: GroupValues;
+}
+
+/** Plans the question and loads what its keys depend on. */
+export async function poseInsight(
+  workings: Workings,
+  posed: Posed,
+  { isPaid = false, group }: Standing = {},
+): Promise<Insight> {
   const { snapshot } = posed;
   const plan = planStored(snapshot.serving, posed.where, posed.range, posed.view);
-  if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, []);
+  if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, [], group ?? null);
   const { keys, editions, live, rollup } = plan;
-  if (!isPaid) workings.reads.take(keys.length * (editions.length + live.length));
+  // a group may be answered without being read
+  const isTaken = isPaid || group !== undefined;
+  if (!isTaken) workings.reads.take(keys.length * (editions.length + live.length));
   const segments = await snapshot.segments(rollup, editions);
   // a piece of an open month may be many: its days
-  workings.reads.take(keys.length * Math.max(0, segments.length - editions.length));
-  return new PlannedInsight(workings, posed, plan, segments);
+  const days = Math.max(0, segments.length - editions.length);
+  if (group === undefined) workings.reads.take(keys.length * days);
+  return new PlannedInsight(workings, posed, plan, segments, group ?? null);
+}
+
+/** What no segment has to answer for is read live, also before the refresh that stores it. */
+export function isRead({ serving }: Snapshot, measure: Measure, { editions, live }: Pieces): boolean {
+  return serving.stores(measure) || (measure.precomputed && editions.length === 0 && live.length > 0);
 }
 
 class PlannedInsight implements Insight {
@@ -86,6 +118,7 @@ class PlannedInsight implements Insight {
   readonly #plan: StoredPlan | UnstoredPlan;
   readonly #segments: readonly SegmentPart[];
   readonly #before = new Map<Period, Promise<Insight>>();
+  readonly #group: GroupValues | null;
   #state: Promise<State> | null = null;
 
   constructor(
@@ -93,6 +126,7 @@ class PlannedInsight implements Insight {
     posed: Posed,
     plan: StoredPlan | UnstoredPlan,
     segments: readonly SegmentPart[],
+    group: GroupValues | null,
   ) {
     this.product = posed.product;
     this.id = posed.id;
@@ -102,28 +136,26 @@ class PlannedInsight implements Insight {
     this.#posed = posed;
     this.#plan = plan;
     this.#segments = segments;
+    this.#group = group;
   }
 
   async complete(): Promise<boolean> {
     const plan = this.#plan;
     const { coverage } = this.#posed.view;
     const covered = this.range.from >= coverage.from && this.range.to <= coverage.until;
-    if (plan.kind === "unstored") return covered;
+    if (plan.kind === "unstored" || this.#group?.fromAthena) return covered;
     const declared = this.product.measures.filter(({ precomputed }) => precomputed);
-    return plan.complete && (covered || declared.every((measure) => this.#isRead(measure, plan)));
+    const { snapshot } = this.#posed;
+    return plan.complete && (covered || declared.every((measure) => isRead(snapshot, measure, plan)));
   }
 
   async measure(name: string, path: readonly string[]): Promise<number | null> {
     const measure = this.product.measure(name);
-    return this.#plan.kind === "stored" && this.#isRead(measure, this.#plan)
-      ? this.#stored(measure, this.#plan, path)
+    const plan = this.#plan;
+    const isAnswered = this.#group?.fromAthena === true && this.#group.of(measure) !== null;
+    return plan.kind === "stored" && !isAnswered && isRead(this.#posed.snapshot, measure, plan)
+      ? this.#stored(measure, plan, path)
       : this.#asked(measure, path);
-  }
-
-  /** What no segment has to answer for is read live, also before the refresh that stores it. */
-  #isRead(measure: Measure, { editions, live }: StoredPlan): boolean {
-    const { serving } = this.#posed.snapshot;
-    return serving.stores(measure) || (measure.precomputed && editions.length === 0 && live.length > 0);
   }
 
   async stamp(): Promise<string> {
@@ -153,7 +185,7 @@ class PlannedInsight implements Insight {
     const series = { range: this.range, grain };
     const pose = (range: Range) => {
       const id = `${this.id}/${formatInstant(range.from)}/${grain}`;
-      return poseInsight(this.#workings, { ...this.#posed, range, series, id }, true);
+      return poseInsight(this.#workings, { ...this.#posed, range, series, id }, { isPaid: true });
     };
     return this.#workings.gate.plan(() => Promise.all(bucketsOf(this.range, grain).map(pose)));
   }
@@ -174,6 +206,7 @@ class PlannedInsight implements Insight {
   }
 
   async #stored(measure: Measure, plan: StoredPlan, path: readonly string[]): Promise<number | null> {
+    this.#workings.trace?.stored({ path, measure, posed: this.#posed }, plan, this.#segments);
     const state = await this.#load(plan);
     const { coverage, live } = this.#posed.view;
     const { provenance } = this.#workings;
@@ -195,10 +228,15 @@ class PlannedInsight implements Insight {
   }
 
   #load(plan: StoredPlan): Promise<State> {
-    const { scope, segments: loader } = this.#workings;
-    const { serving } = this.#posed.snapshot;
-    this.#state ??= readState({ product: this.product, serving, scope, loader }, plan, this.#segments);
+    this.#state ??= this.#read(plan);
     return this.#state;
+  }
+
+  async #read(plan: StoredPlan): Promise<State> {
+    const { scope, segments: loader, reads } = this.#workings;
+    const { serving } = this.#posed.snapshot;
+    if (this.#group !== null) reads.take(plan.keys.length * (this.#segments.length + plan.live.length));
+    return readState({ product: this.product, serving, scope, loader }, plan, this.#segments);
   }
 
   /** Athena answers up to the coverage, for the whole series at once where this is one bucket of it. */
@@ -215,7 +253,10 @@ class PlannedInsight implements Insight {
     const through = Math.min(this.range.to, coverage.until);
     const isEmpty = range.from >= range.to;
     // that nothing of it is covered is known from what is published
-    if (isEmpty) this.#workings.provenance.add(path, this.#fromEdition(), this.range.to);
+    if (isEmpty) {
+      this.#workings.provenance.add(path, this.#fromEdition(), this.range.to);
+      this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, null);
+    }
     const found = isEmpty ? undefined : await this.#ask(question, measure, path, through);
     const aggregates = new Map(
       aggregatesBehind(this.product, measure.expression).map((each) => [aggregateId(each), each]),
@@ -239,11 +280,25 @@ class PlannedInsight implements Insight {
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
     this.#checkColumns(measure, aggregates);
-    const answer = await this.#workings.adHoc.load({ source: this.product.source, question, aggregates });
-    const { queryId, bytesScanned } = answer;
+    const answer = this.#group?.of(measure) ?? this.#askAlone(question, measure, path, aggregates);
+    const { found, queryId, bytesScanned } = await answer;
     const origin = { source: "ATHENA", through, queryId, bytesScanned } as const;
     this.#workings.provenance.add(path, origin, this.range.to);
-    return answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
+    return found;
+  }
+
+  async #askAlone(
+    question: AdHocQuestion,
+    measure: Measure,
+    path: readonly string[],
+    aggregates: readonly Aggregate[],
+  ): Promise<AskedValues> {
+    const { partitions } = this.#posed.snapshot;
+    const ask = { source: this.product.source, question, aggregates, partitions };
+    this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, ask);
+    const answer = await this.#workings.adHoc.load(ask);
+    const found = answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
+    return { ...answer, found };
   }
 
   /** One measure that Athena cannot answer must not spoil the statement that others share. */
@@ -271,6 +326,7 @@ function pinnedBy(where: Filter): Readonly<Record<string, Value>> {
   const pinned: Record<string, Value> = {};
   for (const condition of where) {
     if (condition.op === "eq") pinned[condition.column] = condition.value;
+    if (condition.op === "isNull" && condition.value) pinned[condition.column] = null;
     if (condition.op === "in" && new Set(condition.values).size === 1)
       pinned[condition.column] = condition.values[0]!;
   }

@@ -5,6 +5,8 @@
 import { LRUCache } from "lru-cache";
 import type { ControlStore } from "../backends/control-store.ts";
 import {
+  type Edition,
+  editionKey,
   type LakePage,
   type Manifest,
   manifestKey,
@@ -35,11 +37,13 @@ export interface Snapshot {
   /** The segments that hold the buckets of these pieces; periods without events have none. */
   segments(rollup: ServedRollup, pieces: readonly Piece[]): Promise<SegmentPart[]>;
   /** The lake partitions that touch a range, by value. */
-  partitions(range: Range): Promise<LakePage>;
+  readonly partitions: (range: Range) => Promise<LakePage>;
 }
 
 const defaultMaxAgeMs = 1_000;
 const maxPages = 10_000;
+/** Ranges whose lake partitions are remembered. */
+const maxRanges = 50;
 
 export class Manifests {
   readonly #options: ManifestOptions;
@@ -48,6 +52,8 @@ export class Manifests {
     { readonly at: Instant; readonly manifest: Promise<Manifest | null> }
   >();
   readonly #pages = new LRUCache<string, Promise<SegmentPage | LakePage>>({ max: maxPages });
+
+  readonly #partitions = new LRUCache<string, Promise<LakePage>>({ max: maxRanges });
 
   constructor(options: ManifestOptions) {
     this.#options = options;
@@ -78,6 +84,44 @@ export class Manifests {
         "BACKEND_UNAVAILABLE",
         `Product "${product.name}" has no published edition ${manifest === null ? "yet" : "of its present declaration"}. Run "sluice refresh ${product.name}".`,
       );
+    return this.#snapshot(product, manifest, serving);
+  }
+
+  /** What an edition published, be it the current one or one before. Rejects `CURSOR_EXPIRED` when it is not kept. */
+  async snapshotOf(product: Product, edition: string): Promise<Snapshot> {
+    if ((await this.current(product))?.edition === edition) return this.snapshot(product);
+    const found = await this.#options.control.get<Edition>(editionKey(product, edition));
+    const manifest = found?.value.manifest;
+    const serving = manifest && servingOf(product, manifest);
+    if (!manifest || !serving) throw expired(product, edition);
+    await this.assertKept(product, manifest);
+    return this.#snapshot(product, manifest, serving);
+  }
+
+  /**
+   * Rejects `CURSOR_EXPIRED` when what only this version reaches may have been swept; if not, what was read of it
+   * before was whole. Reads the pointer anew.
+   */
+  async assertKept(product: Product, { edition, version }: Manifest): Promise<void> {
+    this.expire(product.name);
+    const current = await this.current(product);
+    if (current === null || version < current.keeps || version > current.version)
+      throw expired(product, edition);
+  }
+
+  /** Whether the lake's partitions of a range are for the current version what they were for that one. */
+  async sameLake(product: Product, then: Manifest, range: Range): Promise<boolean> {
+    const now = await this.current(product);
+    if (now === null) return false;
+    const [before, after] = await Promise.all([
+      this.partitions(product, then, range),
+      this.partitions(product, now, range),
+    ]);
+    const values = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+    return values.every((value) => before[value]?.fingerprint === after[value]?.fingerprint);
+  }
+
+  #snapshot(product: Product, manifest: Manifest, serving: Serving): Snapshot {
     const pageOf = async (rollup: ServedRollup, year: string): Promise<SegmentPage> => {
       const name = segmentPageName(rollup, year);
       const edition = manifest.pages[name];
@@ -96,8 +140,18 @@ export class Manifests {
     };
   }
 
-  /** The lake partitions of a manifest that touch a range, by value. */
-  async partitions(product: Product, manifest: Manifest, range: Range): Promise<LakePage> {
+  /** The lake partitions of a manifest that touch a range, by value. Equal ranges have one object while they are asked for. */
+  partitions(product: Product, manifest: Manifest, range: Range): Promise<LakePage> {
+    const id = JSON.stringify([product.name, manifest.version, range.from, range.to]);
+    const known = this.#partitions.get(id);
+    if (known !== undefined) return known;
+    const partitions = this.#readPartitions(product, manifest, range);
+    this.#partitions.set(id, partitions);
+    partitions.catch(() => this.#partitions.delete(id));
+    return partitions;
+  }
+
+  async #readPartitions(product: Product, manifest: Manifest, range: Range): Promise<LakePage> {
     const pages = await Promise.all(
       Object.entries(manifest.pages)
         .filter(([name]) => touches(yearOfLakePage(name), range))
@@ -125,6 +179,13 @@ export class Manifests {
     page.catch(() => this.#pages.delete(id));
     return page;
   }
+}
+
+function expired(product: Product, edition: string): SluiceError {
+  return new SluiceError(
+    "CURSOR_EXPIRED",
+    `A cursor pages over the edition that its first page was read from, as long as that is kept. Edition ${edition} of "${product.name}" is not. Leave after out to start from the present one.`,
+  );
 }
 
 /** A period that is null touches nothing. */

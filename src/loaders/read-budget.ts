@@ -9,6 +9,11 @@ export class ReadBudget {
     this.#left = most;
   }
 
+  /** Whether so many may still be read. */
+  covers(pieces: number): boolean {
+    return pieces <= this.#left;
+  }
+
   /** Throws `QUERY_TOO_COMPLEX`. */
   take(pieces: number): void {
     this.#left -= pieces;

@@ -41,13 +41,19 @@ function sizeOf(columns: PackedColumns | null): number {
 export function segmentLoader(store: InsightStore, cache: SegmentCache, gate: Gate): SegmentLoader {
   return new DataLoader(
     async (wanted: readonly Wanted[]) => {
-      const unknown = wanted.filter(({ key, live }) => live || cache.get(itemId(key)) === undefined);
-      const fresh = await read(store, unknown);
-      for (const { key, live } of unknown)
-        if (!live) cache.keep(itemId(key), unpack(fresh.segments.get(itemId(key))));
-      return wanted.map(({ key, live }) => {
-        if (live) return unpack(fresh.live.get(itemId(key))?.packed);
-        return unpack(fresh.segments.get(itemId(key))) ?? cache.get(itemId(key))?.columns ?? null;
+      // what is known now may have left the cache by the time the others are read
+      const known = wanted.map(({ key, live }) => (live ? undefined : cache.get(itemId(key))));
+      const fresh = await read(
+        store,
+        wanted.filter((_, i) => known[i] === undefined),
+      );
+      return wanted.map(({ key, live }, i) => {
+        if (known[i] !== undefined) return known[i].columns;
+        const id = itemId(key);
+        if (live) return unpack(fresh.live.get(id)?.packed);
+        const columns = unpack(fresh.segments.get(id));
+        cache.keep(id, columns);
+        return columns;
       });
     },
     { cacheKeyFn: ({ key }) => itemId(key), batchScheduleFn: gate.schedule },

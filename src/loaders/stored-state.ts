@@ -26,7 +26,7 @@ export async function readState(
 ): Promise<State> {
   const { loader, product, serving } = options;
   const { components } = product;
-  const wanted = plan.keys.flatMap((key) => wantedOf(options, plan, segments, key));
+  const wanted = itemsOf(options, plan, segments);
   const items = await Promise.all(wanted.map((item) => loader.load(item)));
   const state = emptyState(components);
   items.forEach((columns, i) => {
@@ -37,19 +37,19 @@ export async function readState(
   return state;
 }
 
-function wantedOf(
-  { product, serving: { shape }, scope }: StateOptions,
-  { rollup, live }: StoredPlan,
+/** The items that a plan is read from, key by key. */
+export function itemsOf(
+  { product, serving: { shape }, scope }: Omit<StateOptions, "loader">,
+  { keys, rollup, live }: StoredPlan,
   segments: readonly SegmentPart[],
-  key: StoredPlan["keys"][number],
 ): (Wanted & { readonly piece: Piece })[] {
   const stored = { name: product.name, shape };
-  return [
+  return keys.flatMap((key) => [
     ...segments.map((piece) => ({
       piece,
       live: false,
       key: segmentKey(scope, stored, rollup, piece.grain, key, piece.period, piece.edition),
     })),
     ...live.map((piece) => ({ piece, live: true, key: liveKey(scope, product, rollup, key, piece.period) })),
-  ];
+  ]);
 }

@@ -53,10 +53,8 @@ export interface ExecutionDocument {
   readonly submittedAt: Instant;
   /** From then on Athena may know of it; null: it certainly does not. */
   readonly startedAt: Instant | null;
-  /** Bytes that it was thought to scan. */
+  /** Bytes that it was thought to scan. They are set aside in the budget of the day it was submitted on. */
   readonly estimate: number;
-  /** The day whose budget it is charged to; null while it is to none. */
-  readonly budgetDay: string | null;
   readonly bytesScanned: number | null;
   readonly progress: number | null;
   readonly error: { readonly code: ErrorCode; readonly message: string } | null;

@@ -97,6 +97,10 @@ function checkTop(product: Product, rollup: Rollup): void {
     throw new DeclarationError(
       `A leaderboard holds 1 to ${mostOnBoard} keys. Rollup ${show(rollup)} of "${product.name}" has top: ${rollup.top.n}.`,
     );
+  if (!product.measures.some(({ precomputed }) => precomputed))
+    throw new DeclarationError(
+      `A leaderboard ranks by stored measures. "${product.name}" stores none, and rollup ${show(rollup)} has top. Drop top, or declare a mergeable @Measure.`,
+    );
   for (const dimension of rollup.top.within)
     if (!rollup.dimensions.includes(dimension))
       throw new DeclarationError(

@@ -52,11 +52,22 @@ export class AdHocPendingError extends SluiceError {
   constructor(jobId: string) {
     super(
       "AD_HOC_PENDING",
-      `Athena is still computing this field. Ask again in a while, or follow the job "${jobId}": asking again picks up the finished answer.`,
+      `Athena is still computing this field. Ask again in a while, or follow adHocJobUpdated(id: "${jobId}"): asking again picks up the finished answer.`,
     );
     this.jobId = jobId;
   }
 }
+
+/** What clients are told in place of messages that speak of the inside: no SQL, ARN or path leaves the process. */
+export const clientSentences = {
+  AD_HOC_FAILED: "Athena could not compute this field.",
+  AD_HOC_THROTTLED: "Athena is busy. Ask again in a few seconds.",
+  AD_HOC_CANCELLED: "Athena's computation of this field was cancelled. Ask again.",
+  AD_HOC_TIMEOUT: "Athena took too long for this field. Ask for a shorter range.",
+  AD_HOC_BUDGET_EXCEEDED:
+    "What may be scanned a day is used up. Ask for a shorter range, or again tomorrow (UTC).",
+  BACKEND_UNAVAILABLE: "A store is not reachable. Ask again in a few seconds.",
+} as const satisfies Partial<Record<ErrorCode, string>>;
 
 /** What would be wrong in a request is wrong in a declaration too: the same message as a `DeclarationError`. */
 export function inDeclaration<T>(whose: string, read: () => T): T {

@@ -5,7 +5,7 @@
  */
 import { SluiceError } from "./errors.ts";
 import { assertInstant } from "./time.ts";
-import { compareValues, type Event, type Value } from "./values.ts";
+import { assertText, compareValues, type Event, type Value } from "./values.ts";
 
 type Scalar = Exclude<Value, null>;
 
@@ -44,17 +44,29 @@ function conditionOf(column: string, op: Operator, operand: unknown): Condition 
       "BAD_USER_INPUT",
       `A filter compares with values, not with null. Got ${column}: { ${op}: ${JSON.stringify(operand)} }. Use ${column}: { isNull: true }.`,
     );
-  const plain = (value: unknown): Scalar => (value instanceof Date ? instantOf(value) : (value as Scalar));
   if (op === "in" || op === "notIn") return { op, column, values: (operand as unknown[]).map(plain) };
   if (op === "isNull") return { op, column, value: operand as boolean };
-  if (op === "startsWith") return { op, column, value: operand as string };
+  if (op === "startsWith") return { op, column, value: plain(operand) as string };
   return { op, column, value: plain(operand) };
+}
+
+function plain(value: unknown): Scalar {
+  if (typeof value === "string") assertText(value);
+  return value instanceof Date ? instantOf(value) : (value as Scalar);
 }
 
 /** An invalid date stays one: the checks of a declaration name it. */
 function instantOf(date: Date): number {
   const at = date.getTime();
   return Number.isNaN(at) ? at : assertInstant(at);
+}
+
+/** Holds each column to one value, null included. */
+export function pinning(columns: readonly string[], values: readonly Value[]): Filter {
+  return columns.map((column, i) => {
+    const value = values[i] ?? null;
+    return value === null ? { op: "isNull", column, value: true } : { op: "eq", column, value };
+  });
 }
 
 /** The predicate of a filter over events. */

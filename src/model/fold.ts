@@ -105,6 +105,21 @@ export function aggregatesBehind(product: Readable, expression: Expression): rea
   );
 }
 
+/** How a measure is read from aggregates, as plain JSON: an aggregate's id, or one side divided by the other. */
+export type Reading =
+  | { readonly aggregate: string }
+  | { readonly divide: readonly [dividend: Reading, divisor: Reading] };
+
+/** `readMeasure` as data, for SQL that orders by a measure. */
+export function readingOf(product: Readable, expression: Expression): Reading {
+  if (expression.kind === "ratio") {
+    const side = (name: string) => readingOf(product, product.measure(name).expression);
+    return { divide: [side(expression.numerator), side(expression.denominator)] };
+  }
+  const [first, second] = aggregatesOf(expression).map((part) => ({ aggregate: aggregateId(part) }));
+  return second === undefined ? first! : { divide: [first!, second] };
+}
+
 /** Looks aggregates up in a state, for `readMeasure`. */
 export function stateReader(components: readonly Component[], state: State): (id: string) => number | null {
   return (id) => state[components.findIndex((component) => component.id === id)] ?? null;

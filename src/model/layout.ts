@@ -78,6 +78,10 @@ export function leaderboardKey(
   };
 }
 
+export function isLeaderboard({ pk }: ItemKey): boolean {
+  return pk.split("#", 3)[2]?.startsWith("top:") === true;
+}
+
 /** The live item of one key and period, in the rollup's finest grain. One Query lists all keys of a period. */
 export function liveKey(
   scope: Scope,

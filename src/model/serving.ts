@@ -12,7 +12,16 @@ import { lakeColumn, type StoredLayout, storedLayout, type StoredRollup } from "
 import { type StoredGrain, storedGrains } from "./time.ts";
 
 /** A rollup of the product with the grains that its segments have. */
-export type ServedRollup = Pick<Rollup, "name" | "dimensions" | "grains" | "finest" | "live">;
+export type ServedRollup = Pick<Rollup, "name" | "dimensions" | "grains" | "finest" | "live"> & {
+  readonly top: ServedTop | null;
+};
+
+/** The leaderboards beside the segments. */
+export interface ServedTop {
+  /** How many keys lead by each measure; null where that is another declaration's, which is not known. */
+  readonly n: number | null;
+  readonly within: readonly string[];
+}
 
 export interface Serving {
   /** Of the stored segments: part of their keys. Live items have the product's own. */
@@ -97,5 +106,6 @@ function servedRollup(rollup: Rollup, own: StoredRollup, { rollups }: StoredLayo
   const finest = stored?.grains[0];
   if (stored === undefined || finest === undefined) return null;
   const { name, dimensions, live } = rollup;
-  return { name, dimensions, grains: stored.grains, finest, live: live && finest === rollup.finest };
+  const top = stored.within && { n: null, within: stored.within };
+  return { name, dimensions, grains: stored.grains, finest, live: live && finest === rollup.finest, top };
 }

@@ -2,6 +2,8 @@
  * Column types and their values in JavaScript. A datetime is an instant (epoch milliseconds); an int is a safe integer;
  * a float is finite.
  */
+import { UserInputError } from "./errors.ts";
+
 export type ColumnType = "int" | "float" | "string" | "boolean" | "datetime";
 
 export type Value = string | number | boolean | null;
@@ -22,6 +24,14 @@ export function typeProblem(value: Value, type: ColumnType): string | null {
     case "boolean":
       return typeof value === "boolean" ? null : `is not a boolean`;
   }
+}
+
+/** Throws `UserInputError` for a text of a client's that no store can hold as it is. */
+export function assertText(text: string): void {
+  if (text.includes("\0") || /\p{Surrogate}/u.test(text))
+    throw new UserInputError(
+      `A text is Unicode, without halves of surrogate pairs and without U+0000. Got ${JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text)}. Leave those out.`,
+    );
 }
 
 /** Order of values: by code point for strings (as in SQL), false before true, null last. */

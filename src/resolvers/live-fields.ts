@@ -2,27 +2,18 @@
  * What a subscription may select: stored measures, since Athena does not answer once a second; and what it follows
  * besides its own range.
  */
-import {
-  type FieldNode,
-  getArgumentValues,
-  getDirectiveValues,
-  GraphQLIncludeDirective,
-  type GraphQLObjectType,
-  type GraphQLResolveInfo,
-  GraphQLSkipDirective,
-  Kind,
-  type SelectionSetNode,
-} from "graphql";
+import { type FieldNode, getArgumentValues, type GraphQLObjectType, type GraphQLResolveInfo } from "graphql";
 import { SluiceError } from "../model/errors.ts";
 import type { Period } from "../model/period.ts";
 import type { Product } from "../model/product.ts";
 import type { Grain } from "../model/time.ts";
 import type { Insight } from "../schema/context.ts";
+import { allBelow, fieldsBelow } from "./selection.ts";
 
 /** Throws `NOT_LIVE`, naming the measures that can be subscribed to, when another one is selected at any depth. */
 export function requireLiveFields(product: Product, info: GraphQLResolveInfo): void {
   const stored = product.measures.filter((measure) => measure.precomputed).map((measure) => measure.name);
-  for (const { name } of fieldsBelow(info.fieldNodes, info)) {
+  for (const { name } of allBelow(info.fieldNodes, info)) {
     const measure = product.measures.find((candidate) => candidate.name === name.value);
     if (measure !== undefined && !measure.precomputed)
       throw new SluiceError(
@@ -44,7 +35,7 @@ export function comparedWith(
   const argumentsOf = (field: FieldNode) =>
     getArgumentValues(fields[field.name.value]!, field, info.variableValues);
   const below = async (insight: Insight, selected: Selected): Promise<readonly Insight[]> =>
-    (await Promise.all(fieldsOf(selected, info).map((field) => behind(insight, field)))).flat();
+    (await Promise.all(fieldsBelow(selected, info).map((field) => behind(insight, field)))).flat();
   const behind = async (insight: Insight, field: FieldNode): Promise<readonly Insight[]> => {
     switch (field.name.value) {
       case "previous": {
@@ -54,7 +45,7 @@ export function comparedWith(
       case "growth":
         return [await insight.previous(argumentsOf(field).over as Period)];
       case "series": {
-        if (!fieldsBelow([field], info).some(({ name }) => comparing.includes(name.value))) return [];
+        if (!allBelow([field], info).some(({ name }) => comparing.includes(name.value))) return [];
         const buckets = await insight.series(argumentsOf(field).grain as Grain);
         return (await Promise.all(buckets.map((bucket) => below(bucket, [field])))).flat();
       }
@@ -69,24 +60,3 @@ const comparing = ["previous", "growth"];
 
 /** The nodes of one field: their selections add up. */
 type Selected = readonly FieldNode[];
-
-/** All fields below a field, at any depth. */
-function fieldsBelow(selected: Selected, info: GraphQLResolveInfo): readonly FieldNode[] {
-  return fieldsOf(selected, info).flatMap((field) => [field, ...fieldsBelow([field], info)]);
-}
-
-/** The fields that are selected on a field, fragments opened, skipped ones left out. */
-function fieldsOf(selected: Selected, info: GraphQLResolveInfo): readonly FieldNode[] {
-  return selected.flatMap(({ selectionSet }) => opened(selectionSet, info));
-}
-
-function opened(selections: SelectionSetNode | undefined, info: GraphQLResolveInfo): readonly FieldNode[] {
-  return (selections?.selections ?? []).flatMap((selection) => {
-    if (getDirectiveValues(GraphQLSkipDirective, selection, info.variableValues)?.if === true) return [];
-    if (getDirectiveValues(GraphQLIncludeDirective, selection, info.variableValues)?.if === false) return [];
-    if (selection.kind === Kind.FIELD) return [selection];
-    const fragment =
-      selection.kind === Kind.FRAGMENT_SPREAD ? info.fragments[selection.name.value] : selection;
-    return opened(fragment?.selectionSet, info);
-  });
-}

@@ -5,9 +5,11 @@ import type { Class } from "../model/source.ts";
 import { schemaOf } from "../schema/build.ts";
 import { growingMeasures } from "../schema/growth.ts";
 import { checkNames, streamedSources } from "../schema/names.ts";
+import { AdHocJobResolver } from "./ad-hoc-job.ts";
 import { catalogueResolvers } from "./catalogue.ts";
 import { eventFeedResolvers } from "./event-feed.ts";
 import { growthResolver } from "./growth.ts";
+import { groupsResolvers } from "./groups.ts";
 import { insightResolver } from "./insight.ts";
 import { insightUpdatesResolver } from "./insight-updates.ts";
 
@@ -16,8 +18,10 @@ export function buildSluiceSchema(products: readonly Product[]): GraphQLSchema {
   checkNames(products);
   return schemaOf([
     ...catalogueResolvers(products),
+    AdHocJobResolver,
     ...products.map(insightResolver),
     ...products.filter((product) => growingMeasures(product).length > 0).map(growthResolver),
+    ...products.flatMap(groupsResolvers),
     ...products.filter((product) => product.source.stream !== null).map(insightUpdatesResolver),
     ...streamedSources(products).flatMap(eventFeedResolvers),
   ] as [Class, ...Class[]]);

@@ -14,8 +14,12 @@ export function schemaOf(resolvers: Readonly<NonEmptyArray<Class>>): GraphQLSche
   });
   describeRoot(schema.getQueryType(), "Questions. Each is answered from one version of what is published.");
   describeRoot(
+    schema.getMutationType(),
+    "What clients may change: only what they have set going themselves.",
+  );
+  describeRoot(
     schema.getSubscriptionType(),
-    "What moves, over WebSocket (graphql-transport-ws). Sources without a stream have no subscriptions.",
+    "What moves, over WebSocket (graphql-transport-ws). Sources without a stream have none of their own.",
   );
   return schema;
 }

@@ -2,6 +2,7 @@
  * What resolvers and subscriptions may ask of the machinery behind them. `src/loaders` implements it; one session
  * serves one request (or one event of a subscription) and reads one version of each manifest.
  */
+import type { AdHocJob } from "../model/ad-hoc-job.ts";
 import type { Filter } from "../model/filter.ts";
 import type { Period } from "../model/period.ts";
 import type { Product } from "../model/product.ts";
@@ -37,10 +38,43 @@ export interface Question {
   readonly range?: AskedRange;
 }
 
+/** Which groups of a question, and what of them. */
+export interface GroupsQuestion extends Question {
+  /** What is grouped by: not empty, each dimension once. */
+  readonly dimensions: readonly string[];
+  /** Null: by the dimensions. */
+  readonly order: { readonly measure: string; readonly direction: "ASC" | "DESC" } | null;
+  /** 1 to 1,000. */
+  readonly first: number;
+  /** The cursor of a page before. */
+  readonly after: string | null;
+  /** The measures that the groups will be asked for. */
+  readonly measures: readonly string[];
+}
+
+/** Some groups in the order asked for. */
+export interface GroupPage {
+  readonly nodes: readonly Insight[];
+  /** Behind each node. */
+  readonly cursors: readonly string[];
+  readonly hasNextPage: boolean;
+  readonly hasPreviousPage: boolean;
+  /** Of all groups; null where it is not known. */
+  readonly totalCount: number | null;
+}
+
 export interface Session {
   /** Resolves the range and plans. Rejects `UserInputError` for a reversed or unanswerable range. */
   insight(question: Question): Promise<Insight>;
+  /** Rejects `UserInputError` for a cursor of another question, `CURSOR_EXPIRED` when what it pages over is not kept. */
+  groups(question: GroupsQuestion): Promise<GroupPage>;
   catalogue(product: Product): Promise<CatalogueEntry>;
+  /** Null when the viewer's tenant has no such job. */
+  adHocJob(id: string): Promise<AdHocJob | null>;
+  /** Stops it for all who wait for it; one that is over stays as it is. Null as above. */
+  cancelAdHocJob(id: string): Promise<AdHocJob | null>;
+  /** The job now and whenever it has changed, its end last; nothing where there is none. */
+  adHocJobUpdates(id: string): AsyncIterable<AdHocJob>;
   /** What goes into `extensions.sluice`. */
   extensions(): SluiceExtensions;
 }
@@ -50,7 +84,7 @@ export interface Insight {
   readonly product: Product;
   readonly id: string;
   readonly range: Range;
-  /** The dimensions that the slice pins to one value. */
+  /** The dimensions that the slice pins to one value, null included. */
   readonly pinned: Readonly<Record<string, Value>>;
   complete(): Promise<boolean>;
   /** A measure's value; `path` (response keys without list indices) is where provenance records it. */

@@ -4,7 +4,7 @@
  */
 import { GraphQLError, type GraphQLFormattedError } from "graphql";
 import type { Logger } from "pino";
-import { type ErrorCode, SluiceError } from "../model/errors.ts";
+import { AdHocPendingError, clientSentences, type ErrorCode, SluiceError } from "../model/errors.ts";
 
 /** Formats an error for clients; each cause is logged once, under the correlation id that the client is shown. */
 export type ClientErrors = (error: unknown) => GraphQLFormattedError;
@@ -17,13 +17,9 @@ const shown = {
   AD_HOC_NOT_ALLOWED: true,
   FORBIDDEN: true,
   QUERY_TOO_COMPLEX: true,
+  ...clientSentences,
   AD_HOC_PENDING: true,
   AD_HOC_BUDGET_EXCEEDED: true,
-  AD_HOC_FAILED: "Athena could not compute this field.",
-  AD_HOC_THROTTLED: "Athena is busy. Ask again in a few seconds.",
-  AD_HOC_CANCELLED: "Athena's computation of this field was cancelled. Ask again.",
-  AD_HOC_TIMEOUT: "Athena took too long for this field. Ask for a shorter range.",
-  BACKEND_UNAVAILABLE: "A store is not reachable. Ask again in a few seconds.",
   DECLARATION: false,
   CONFLICT: false,
   REFRESH: false,
@@ -57,13 +53,18 @@ export function clientErrors(log: Logger, newId: () => string): ClientErrors {
       formatted(error, message, { code, correlationId: correlationOf(cause, error) });
     if (cause instanceof SluiceError) {
       const policy = shown[cause.code];
-      if (policy === true) return formatted(error, messageOf(error, cause), { code: cause.code });
+      if (policy === true) return formatted(error, messageOf(error, cause), extensionsOf(cause));
       if (policy !== false) return hidden(cause.code, policy);
     }
     if (cause instanceof GraphQLError && isTheClients(cause, error))
       return formatted(error, messageOf(error, cause), { code: codeOf(cause) });
     return hidden("INTERNAL", "Something went wrong on our side. The correlation id finds it in the log.");
   };
+}
+
+function extensionsOf(cause: SluiceError): Readonly<Record<string, string>> {
+  const { code } = cause;
+  return cause instanceof AdHocPendingError ? { code, jobId: cause.jobId } : { code };
 }
 
 /** The error below all wrappings by graphql-js, Apollo and graphql-ws. */

@@ -7,6 +7,7 @@ import type { Instant } from "../model/time.ts";
 import { buildSluiceSchema } from "../resolvers/schema.ts";
 import type { LiveFeeds, Session, SluiceContext } from "../schema/context.ts";
 import { admissionGate } from "./admission.ts";
+import type { Asking } from "./asking.ts";
 import { apolloServer } from "./apollo.ts";
 import { clientErrors } from "./client-errors.ts";
 import type { GraphiqlOptions } from "./graphiql.ts";
@@ -19,8 +20,8 @@ export interface GatewayOptions {
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
-  /** A session per request and per event of a subscription; `signal` is aborted when the client leaves before the answer. */
-  readonly newSession: (scope: Scope, signal: AbortSignal) => Session;
+  /** A session per request and per event of a subscription. */
+  readonly newSession: (scope: Scope, asking: Asking) => Session;
   readonly live: LiveFeeds;
   /** Whether questions can be answered now: what /health/ready says. */
   readonly ready: () => Promise<boolean>;
@@ -64,9 +65,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function contexts({ newSession, live, now }: GatewayOptions) {
-  return (request: IncomingMessage, signal: AbortSignal): SluiceContext => {
+  return (request: IncomingMessage, asking: Asking): SluiceContext => {
     const scope = scopeOf(request);
-    const next = () => newSession(scope, signal);
+    const next = () => newSession(scope, asking);
     return { scope, session: next(), newSession: next, live, now };
   };
 }

@@ -5,6 +5,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } f
 import { GraphQLError, type GraphQLFormattedError } from "graphql";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { SluiceContext } from "../schema/context.ts";
+import { adHocWaitName, type Asking, asking } from "./asking.ts";
 import type { ClientErrors } from "./client-errors.ts";
 import { graphiqlPage, type GraphiqlOptions, pagePolicy } from "./graphiql.ts";
 
@@ -15,7 +16,7 @@ export interface HttpOptions {
   readonly apollo: ApolloServer<SluiceContext>;
   readonly errors: ClientErrors;
   /** Throws `UNAUTHENTICATED`. */
-  readonly newContext: (request: IncomingMessage, signal: AbortSignal) => SluiceContext;
+  readonly newContext: (request: IncomingMessage, asking: Asking) => SluiceContext;
   readonly graphiql: GraphiqlOptions;
   /** Whether questions can be answered now. */
   readonly ready: () => Promise<boolean>;
@@ -37,7 +38,8 @@ export async function httpServer(options: HttpOptions): Promise<FastifyInstance>
   await app.register(fastifyApollo(options.apollo), {
     path: graphqlPath,
     method: ["GET", "POST"],
-    context: async (request, reply) => options.newContext(request.raw, leaving(reply.raw)),
+    context: async ({ raw }, reply) =>
+      options.newContext(raw, asking(leaving(reply.raw), raw.headers[adHocWaitName])),
   });
   refuseOtherMethods(app, options.errors);
   pages(app, options);

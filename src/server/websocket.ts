@@ -14,10 +14,11 @@ import {
   type GraphQLSchema,
   subscribe,
 } from "graphql";
-import { CloseCode, handleProtocols, makeServer } from "graphql-ws";
+import { CloseCode, type Context, handleProtocols, makeServer } from "graphql-ws";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { SluiceContext } from "../schema/context.ts";
+import { adHocWaitName, type Asking, askedWait, asking } from "./asking.ts";
 import type { Gate, OperationRequest } from "./admission.ts";
 import type { ClientErrors } from "./client-errors.ts";
 import { responseExtensions } from "./response-extensions.ts";
@@ -30,7 +31,7 @@ export interface WebSocketOptions {
   readonly errors: ClientErrors;
   readonly log: Logger;
   /** Throws `UNAUTHENTICATED`. */
-  readonly newContext: (request: IncomingMessage, signal: AbortSignal) => SluiceContext;
+  readonly newContext: (request: IncomingMessage, asking: Asking) => SluiceContext;
 }
 
 export interface WebSockets {
@@ -60,13 +61,28 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
     if (new URL(request.url ?? "/", "http://gateway").pathname !== options.path)
       return refuseUpgrade(socket, "404 Not Found");
     if (!isOwnOrigin(request)) return refuseUpgrade(socket, "403 Forbidden");
+    const refusal = headerRefusal(request, options.errors);
+    if (refusal !== null) return refuseUpgrade(socket, "400 Bad Request", refusal);
     sockets.handleUpgrade(request, socket, head, (opened) => serve(opened, request, protocol, options.log));
   });
   return { close: () => closeAll(sockets) };
 }
 
-function refuseUpgrade(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+function refuseUpgrade(socket: Duplex, status: string, body = ""): void {
+  const type = body === "" ? "" : "Content-Type: application/json; charset=utf-8\r\n";
+  socket.end(
+    `HTTP/1.1 ${status}\r\nConnection: close\r\n${type}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  );
+}
+
+/** What is wrong with a header, as over HTTP; null where nothing is. */
+function headerRefusal({ headers }: IncomingMessage, errors: ClientErrors): string | null {
+  try {
+    askedWait(headers[adHocWaitName]);
+    return null;
+  } catch (error) {
+    return JSON.stringify({ errors: [errors(error)] });
+  }
 }
 
 function protocolServer({ schema, gate, errors, newContext }: WebSocketOptions) {
@@ -79,8 +95,7 @@ function protocolServer({ schema, gate, errors, newContext }: WebSocketOptions) 
         return false;
       }
     },
-    onSubscribe: ({ extra, subscriptions }, _id, payload) =>
-      operationOf(payload, Object.keys(subscriptions).length, { schema, gate, newContext }, extra.request),
+    onSubscribe: (connection, _id, payload) => operationOf(payload, connection, { schema, gate, newContext }),
     execute: (args) => leavable(executeOnce(args), args as Operation),
     subscribe: async (args) => leavable(await subscribeOrThrow(args), args as Operation),
     onNext: (_ctx, _id, _payload, args, result) => withExtensions(args, result, errors),
@@ -94,25 +109,31 @@ interface Operation extends ExecutionArgs {
   readonly left: AbortController;
 }
 
+type Connection = Context<Record<string, unknown>, Extra>;
+
 /** What is to be executed, or why it is not. */
 function operationOf(
   payload: OperationRequest,
-  running: number,
+  { extra: { request }, subscriptions, connectionParams }: Connection,
   { schema, gate, newContext }: Pick<WebSocketOptions, "schema" | "gate" | "newContext">,
-  request: IncomingMessage,
 ): Operation | readonly GraphQLError[] {
-  if (running > maxOperations) return [tooMany()];
+  if (Object.keys(subscriptions).length > maxOperations) return [tooMany()];
   const admission = gate.admit(payload, "websocket");
   if ("refused" in admission) return admission.refused;
   const left = new AbortController();
-  return {
-    schema,
-    document: admission.document,
-    operationName: payload.operationName as string | null,
-    variableValues: payload.variables as Record<string, unknown> | null,
-    contextValue: newContext(request, left.signal),
-    left,
-  };
+  const wait = connectionParams?.[adHocWaitName] ?? request.headers[adHocWaitName];
+  try {
+    return {
+      schema,
+      document: admission.document,
+      operationName: payload.operationName as string | null,
+      variableValues: payload.variables as Record<string, unknown> | null,
+      contextValue: newContext(request, asking(left.signal, wait)),
+      left,
+    };
+  } catch (error) {
+    return [error as GraphQLError];
+  }
 }
 
 function tooMany(): GraphQLError {

@@ -1,6 +1,6 @@
 /** The values of a dimension, for search boxes: one statement over the dimension's column. */
 import type { Column, Source } from "../model/source.ts";
-import { identifier, stringLiteral } from "./fragments.ts";
+import { identifier, parameterised } from "./fragments.ts";
 import { fromSql } from "./lookups.ts";
 import { partitionsSql } from "./statement.ts";
 
@@ -16,8 +16,10 @@ export function dimensionValuesStatement(
   const parameters: string[] = [];
   const text = `CAST(${identifier(column.name)} AS varchar)`;
   const within = partitionsSql(source, [{ from: coverage.from, to: coverage.until }], parameters);
-  if (search !== null && search !== "") parameters.push(stringLiteral(search));
-  const found = search === null || search === "" ? "" : ` AND strpos(lower(${text}), lower(?)) > 0`;
+  const found =
+    search === null || search === ""
+      ? ""
+      : ` AND strpos(lower(${text}), lower(${parameterised(parameters)(search, "string")})) > 0`;
   const sql = `SELECT DISTINCT ${column.type === "float" && found === "" ? identifier(column.name) : text} AS "value" FROM ${fromSql(source, [column.property])}
 WHERE ${within} AND ${identifier(column.name)} IS NOT NULL${found}
 ORDER BY 1 LIMIT ${Math.min(Math.max(Math.trunc(first), 0), maxValues)}`;

@@ -6,7 +6,7 @@ import { UserInputError } from "../model/errors.ts";
 import type { Condition, Filter } from "../model/filter.ts";
 import type { Column, Source } from "../model/source.ts";
 import { formatInstant, type Instant } from "../model/time.ts";
-import type { ColumnType, Value } from "../model/values.ts";
+import { assertText, type ColumnType, type Value } from "../model/values.ts";
 
 /** A quoted identifier. */
 export function identifier(name: string): string {
@@ -53,10 +53,11 @@ const maxParameter = 1_024;
 /** A renderer that leaves `?` in the text and collects the literals in order. */
 export function parameterised(parameters: string[]): Render {
   return (value, type) => {
+    if (typeof value === "string") assertText(value);
     const text = literal(value, type);
     if (text.length > maxParameter)
       throw new UserInputError(
-        `A filter value is at most ${maxParameter} characters as an SQL literal, quotes included (Athena). Got ${text.length}. Use a shorter value or startsWith.`,
+        `A value is at most ${maxParameter} characters as an SQL literal, quotes included (Athena). Got ${text.length}. Use a shorter value or startsWith.`,
       );
     parameters.push(text);
     return "?";

@@ -42,15 +42,19 @@ export interface Piece {
   readonly end: number;
 }
 
-export interface StoredPlan {
-  readonly kind: "stored";
-  readonly rollup: ServedRollup;
-  readonly keys: readonly DimensionKey[];
+/** What a range is read from. */
+export interface Pieces {
   readonly editions: readonly Piece[];
   readonly live: readonly Piece[];
   readonly complete: boolean;
   /** It reaches into a live bucket whose beginning the stream did not see. */
   readonly partial: boolean;
+}
+
+export interface StoredPlan extends Pieces {
+  readonly kind: "stored";
+  readonly rollup: ServedRollup;
+  readonly keys: readonly DimensionKey[];
 }
 
 /** No rollup answers; `reason` says why, in words for the person who asked. */
@@ -63,7 +67,7 @@ export interface UnstoredPlan {
 export type Servable = Pick<Serving, "dimensions" | "rollups" | "awaited">;
 
 /** More keys than this are not read one by one. */
-const maxKeys = 1_000;
+export const maxKeys = 1_000;
 
 export function planStored(
   served: Servable,
@@ -74,6 +78,12 @@ export function planStored(
   const slice = sliceOf(served, where);
   if (slice.kind === "unstored") return slice;
   const { rollup, keys } = slice;
+  const planned = planPieces(rollup, range, view);
+  return "kind" in planned ? planned : { kind: "stored", rollup, keys, ...planned };
+}
+
+/** The segments and live items of a rollup's key over a range, as far as there can be events. */
+export function planPieces(rollup: ServedRollup, range: Range, view: View): Pieces | UnstoredPlan {
   const extent = extentOf(range, rollup, view);
   const edge = [extent.from, extent.to].find((at) => !isAligned(at, rollup.finest));
   if (edge !== undefined)
@@ -91,9 +101,6 @@ export function planStored(
   const live = isLive ? cover({ from: cut, to: extent.to }, [rollup.finest]) : [];
   const partial = isLive && cut < extent.to && view.live !== null && cut < view.live.from;
   return {
-    kind: "stored",
-    rollup,
-    keys,
     editions: cover({ from: extent.from, to: cut }, rollup.grains.toReversed()),
     live,
     complete: isComplete(range, isLive, view) && !partial,
@@ -157,6 +164,20 @@ type Slice = {
 
 /** The rollup that holds a slice, and the keys of the slice in it. */
 export function sliceOf(served: Servable, where: Filter): Slice | UnstoredPlan {
+  const pinned = pinnedBy(served, where);
+  if ("kind" in pinned) return pinned;
+  const rollup = rollupOf(served, [...pinned.values.keys()]);
+  if ("kind" in rollup) return rollup;
+  const keys = combinations(rollup.dimensions.map((dimension) => pinned.values.get(dimension)!));
+  return "kind" in keys ? keys : { kind: "slice", rollup, keys };
+}
+
+/** What a filter holds dimensions to, by property. */
+interface Pinned {
+  readonly values: ReadonlyMap<string, readonly Value[]>;
+}
+
+export function pinnedBy(served: Servable, where: Filter): Pinned | UnstoredPlan {
   const values = new Map<string, readonly Value[]>();
   for (const condition of where) {
     const pinned = pinnedValues(served, condition);
@@ -164,28 +185,22 @@ export function sliceOf(served: Servable, where: Filter): Slice | UnstoredPlan {
       return { kind: "unstored", reason: `no rollup answers ${condition.op} on ${condition.column}` };
     values.set(condition.column, pinned);
   }
-  const isAsked = ({ dimensions }: ServedRollup): boolean =>
-    dimensions.length === values.size && dimensions.every((dimension) => values.has(dimension));
+  return { values };
+}
+
+/** The rollup of exactly these dimensions, in any order. */
+export function rollupOf(served: Servable, dimensions: readonly string[]): ServedRollup | UnstoredPlan {
+  const isAsked = (rollup: ServedRollup): boolean =>
+    rollup.dimensions.length === dimensions.length &&
+    rollup.dimensions.every((dimension) => dimensions.includes(dimension));
   const rollup = served.rollups.find(isAsked);
-  if (rollup === undefined) {
-    const awaited = served.awaited.find(isAsked);
-    const reason =
-      awaited === undefined
-        ? `there is no rollup of [${[...values.keys()].join(", ")}]`
-        : `the rollup ${show(awaited)} is not stored before the next refresh`;
-    return { kind: "unstored", reason };
-  }
-  const count = [...values.values()].reduce((total, each) => total * each.length, 1);
-  if (count > maxKeys)
-    return {
-      kind: "unstored",
-      reason: `${count} keys are more than the ${maxKeys} that are read one by one`,
-    };
-  return {
-    kind: "slice",
-    rollup,
-    keys: combinations(rollup.dimensions.map((dimension) => values.get(dimension)!)),
-  };
+  if (rollup !== undefined) return rollup;
+  const awaited = served.awaited.find(isAsked);
+  const reason =
+    awaited === undefined
+      ? `there is no rollup of [${dimensions.join(", ")}]`
+      : `the rollup ${show(awaited)} is not stored before the next refresh`;
+  return { kind: "unstored", reason };
 }
 
 /** The distinct values a condition pins a dimension to, or null when it is no such condition. */
@@ -197,7 +212,13 @@ function pinnedValues({ dimensions }: Servable, condition: Condition): readonly 
 }
 
 /** All combinations, one value of each list. */
-function combinations(lists: readonly (readonly Value[])[]): DimensionKey[] {
+export function combinations(lists: readonly (readonly Value[])[]): readonly DimensionKey[] | UnstoredPlan {
+  const count = lists.reduce((total, each) => total * each.length, 1);
+  if (count > maxKeys)
+    return {
+      kind: "unstored",
+      reason: `${count} keys are more than the ${maxKeys} that are read one by one`,
+    };
   return lists.reduce<DimensionKey[]>(
     (keys, values) => keys.flatMap((key) => values.map((value) => [...key, value])),
     [[]],
@@ -209,6 +230,6 @@ export function showRollups(rollups: readonly ServedRollup[]): string {
   return rollups.map(show).join(", ");
 }
 
-function show(rollup: ServedRollup): string {
+export function show(rollup: ServedRollup): string {
   return `[${rollup.dimensions.join(", ")}]`;
 }

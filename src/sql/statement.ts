@@ -11,6 +11,15 @@ import type { Source } from "../model/source.ts";
 import { floorTo, formatInstant, type Grain, type Instant, nextBucket, type Range } from "../model/time.ts";
 import { aggregateSql } from "./aggregates.ts";
 import { filterSql, identifier, parameterised, stringLiteral } from "./fragments.ts";
+import {
+  type AdHocGroups,
+  type GroupColumns,
+  groupColumns,
+  groupSql,
+  instantOf,
+  listedSql,
+  rankedSql,
+} from "./grouped-questions.ts";
 import { fromSql } from "./lookups.ts";
 
 /** One row of the statement: a slice over a range, whole or by bucket. */
@@ -20,6 +29,8 @@ export interface AdHocQuestion {
   readonly range: Range;
   /** One result per bucket of this grain; null for one over the whole range. */
   readonly by: Grain | null;
+  /** One result per combination of dimensions, over the whole range. */
+  readonly groups?: AdHocGroups;
 }
 
 export interface AdHocStatement {
@@ -32,6 +43,8 @@ export interface AdHocStatement {
 export interface AdHocLayout {
   /** Ids of aggregates. */
   readonly aggregates: readonly string[];
+  /** What the questions with groups are grouped by; then their rank and the number of groups, where one is ranked. */
+  readonly groups: GroupColumns;
 }
 
 export type StatementRows = readonly (readonly (string | null)[])[];
@@ -52,20 +65,42 @@ export function adHocStatement(
 ): AdHocStatement {
   const parameters: string[] = [];
   const number = numberOf(source);
-  const numbers = questions.map((_, i) => i + 1);
-  const sql = [
-    `SELECT ${number}, ${bucketSql(source, questions, number)},`,
-    `  ${aggregates.map((aggregate) => aggregateSql(source, aggregate)).join(",\n  ")}`,
-    `FROM ${fromSql(source, usedProperties(questions, aggregates))} CROSS JOIN UNNEST(ARRAY[${numbers.join(", ")}]) AS ${identifier("sluice")}(${number})`,
+  const groups = groupColumns(source, questions);
+  const columns = [
+    number,
+    bucketSql(source, questions, number),
+    ...aggregates.map((aggregate) => aggregateSql(source, aggregate)),
+    ...groups.map(({ property }) => groupSql(source, questions, property, number)),
+  ];
+  const keys = ["1", "2", ...groups.map((_, i) => String(3 + aggregates.length + i))];
+  const from = fromSql(source, usedProperties(questions, aggregates));
+  const isRanked = questions.some((question) => question.groups?.kind === "ranked");
+  const aliases = columns.map((_, i) => identifier(`c${i}`));
+  const [shownNumber, bucket, ...others] = isRanked
+    ? columns.map((column, i) => `${column} AS ${aliases[i]}`)
+    : columns;
+  const flat = [
+    `SELECT ${shownNumber}, ${bucket},`,
+    `  ${others.join(",\n  ")}`,
+    `FROM ${from} CROSS JOIN UNNEST(ARRAY[${questions.map((_, i) => i + 1).join(", ")}]) AS ${identifier("sluice")}(${number})`,
     `WHERE ${partitionsSql(
       source,
       questions.map(({ range }) => range),
       parameters,
     )}`,
     `  AND (${questions.map((question, i) => `(${number} = ${i + 1} AND ${questionSql(source, question, parameters)})`).join("\n    OR ")})`,
-    "GROUP BY 1, 2",
+    `GROUP BY ${keys.join(", ")}`,
   ].join("\n");
-  return { sql, parameters, layout: { aggregates: aggregates.map(aggregateId) } };
+  const ids = aggregates.map(aggregateId);
+  const layout = { aggregates: ids, groups };
+  if (!isRanked) return { sql: flat, parameters, layout };
+  const ranked = {
+    all: aliases,
+    aggregate: (id: string) => aliases[2 + ids.indexOf(id)]!,
+    dimension: (wanted: string) =>
+      aliases[2 + ids.length + groups.findIndex(({ property }) => property === wanted)]!,
+  };
+  return { sql: rankedSql(flat, questions, ranked, parameters), parameters, layout };
 }
 
 /** The columns that a statement reads beside time and partition, by property. */
@@ -74,7 +109,8 @@ export function usedProperties(
   aggregates: readonly Aggregate[],
 ): string[] {
   const filtered = questions.flatMap(({ where }) => where.map(({ column }) => column));
-  return [...filtered, ...aggregates.flatMap(columnsOf)];
+  const grouped = questions.flatMap(({ groups }) => groups?.dimensions ?? []);
+  return [...filtered, ...grouped, ...aggregates.flatMap(columnsOf)];
 }
 
 /** The start of a row's bucket, per question; NULL for a question over its whole range. */
@@ -86,11 +122,14 @@ function bucketSql(source: Source, questions: readonly AdHocQuestion[], number: 
   return cases.length === 0 ? "CAST(NULL AS timestamp)" : `CASE ${number} ${cases.join(" ")} END`;
 }
 
-function questionSql(source: Source, { where, range }: AdHocQuestion, parameters: string[]): string {
+function questionSql(source: Source, question: AdHocQuestion, parameters: string[]): string {
+  const { where, range, groups } = question;
   const render = parameterised(parameters);
   const time = identifier(source.time.name);
   const within = `${time} >= ${render(range.from, "datetime")} AND ${time} < ${render(range.to, "datetime")}`;
-  return where.length === 0 ? within : `${within} AND ${filterSql(source, where, render)}`;
+  const filtered = where.length === 0 ? [] : [filterSql(source, where, render)];
+  const listed = groups?.kind === "listed" ? [listedSql(source, groups, render)] : [];
+  return [within, ...filtered, ...listed].join(" AND ");
 }
 
 /** The partitions that the ranges touch, and no others: what Athena charges for. */
@@ -135,9 +174,9 @@ export function readResult({ aggregates }: AdHocLayout, rows: StatementRows, que
   const result = new Map<Instant, ReadonlyMap<string, number | null>>();
   for (const [number, bucket, ...cells] of rows) {
     if (Number(number) !== question) continue;
-    const start = bucket == null ? 0 : Date.parse(`${bucket.slice(0, 23).replace(" ", "T")}Z`);
-    const values = cells.map((cell) => (cell === null ? null : Number(cell)));
-    result.set(start, new Map(aggregates.map((id, i) => [id, values[i] ?? null])));
+    const start = bucket == null ? 0 : instantOf(bucket);
+    const values = aggregates.map((_, i) => (cells[i] == null ? null : Number(cells[i])));
+    result.set(start, new Map(aggregates.map((id, i) => [id, values[i]!])));
   }
   return result;
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
+import { GetItemCommand } from "@aws-sdk/client-dynamodb";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { tables } from "../../cloud/resources.ts";
-import { dynamoControlStore } from "../../src/backends/control-store.dynamodb.ts";
+import { dynamoControlStore, expiryAttribute } from "../../src/backends/control-store.dynamodb.ts";
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import { type LocalDynamoDb, localDynamoDb } from "./local-dynamodb.ts";
 
@@ -51,6 +52,25 @@ test("a put whose answer was lost is known again when the SDK repeats it", async
   const unlucky = dynamoControlStore({ client, table: tables.control, token: randomUUID });
   expect(await unlucky.put({ pk: "d", sk: "1" }, { n: 1 }, null)).toBe(1);
   expect(puts).toBe(2);
+});
+
+test("a document that expires says when, until it is written without", async () => {
+  const expires = Date.UTC(2024, 0, 1, 0, 0, 0, 1);
+  const key = { pk: "x", sk: "1" };
+  const expiry = async () => {
+    const get = new GetItemCommand({ TableName: tables.control, Key: { pk: { S: "x" }, sk: { S: "1" } } });
+    return (await local.client.send(get)).Item?.[expiryAttribute]?.N;
+  };
+  const inSeconds = String(Date.UTC(2024, 0, 1) / 1_000 + 1);
+  await store.put(key, { n: 1 }, null, expires);
+  expect(await expiry()).toBe(inSeconds);
+  await store.put(key, { n: 2 }, 1);
+  expect(await expiry()).toBeUndefined();
+  await store.put(key, { n: 3 }, "any", expires);
+  expect(await expiry()).toBe(inSeconds);
+  await store.put(key, { n: 4 }, "any");
+  expect(await expiry()).toBeUndefined();
+  expect(await store.get(key)).toEqual({ value: { n: 4 }, revision: 4 });
 });
 
 test("documents of a partition are listed in order of their sort keys, all pages of them", async () => {

@@ -20,7 +20,10 @@ import { duckdbGoldReader } from "../../src/backends/gold.duckdb.ts";
 import { dynamoInsightStore } from "../../src/backends/insight-store.dynamodb.ts";
 import { s3Lake } from "../../src/backends/lake.s3.ts";
 import { athenaWarehouse } from "../../src/backends/warehouse.athena.ts";
-import type { Warehouse } from "../../src/backends/warehouse.ts";
+import type { Executions, Warehouse } from "../../src/backends/warehouse.ts";
+import type { AdHocDeps } from "../../src/loaders/ad-hoc/deps.ts";
+import { AdHocJobs } from "../../src/loaders/ad-hoc/jobs.ts";
+import { adHocLimits } from "../../src/loaders/ad-hoc/limits.ts";
 
 const region = "eu-central-1";
 const credentials = { accessKeyId: "local", secretAccessKey: "local" };
@@ -32,6 +35,8 @@ export interface Cloud {
   /** Every statement that the warehouse was asked to run. */
   readonly statements: string[];
   readonly progress: Progress[];
+  /** The ad-hoc fallback of another process. */
+  adHoc(different?: Partial<AdHocDeps>): AdHocJobs;
   /** Plain DuckDB, to write the lake and to know what is right. */
   readonly duck: DuckDBConnection;
   /** Where the lake's objects are files. */
@@ -61,22 +66,27 @@ export async function startCloud(): Promise<Cloud> {
   const athenaClient = new AthenaClient({ endpoint: athena.endpoint, region, credentials });
   await athenaClient.send(new CreateWorkGroupCommand({ Name: workgroup }));
   const statements: string[] = [];
-  const warehouse = athenaWarehouse({
-    client: athenaClient,
-    workgroup,
-    output: `s3://${buckets.results}/`,
-    clock: Date.now,
-    wait,
-    token: randomUUID,
-  });
+  const warehouse = counting(
+    athenaWarehouse({
+      client: athenaClient,
+      workgroup,
+      output: `s3://${buckets.results}/`,
+      clock: Date.now,
+      wait,
+      token: randomUUID,
+    }),
+    statements,
+  );
   const progress: Progress[] = [];
   const instance = await DuckDBInstance.create(":memory:");
   const duck = await instance.connect();
+  const control = dynamoControlStore({ client, table: tables.control, token: randomUUID });
+  const jobs = dynamoControlStore({ client, table: tables.jobs, token: randomUUID });
   return {
     deps: {
-      warehouse: counting(warehouse, statements),
+      warehouse,
       lake,
-      control: dynamoControlStore({ client, table: tables.control, token: randomUUID }),
+      control,
       insights: dynamoInsightStore({ client, tables, random: Math.random, wait }),
       gold: duckdbGoldReader({ lake, tempFolder: folder }),
       clock: Date.now,
@@ -87,6 +97,18 @@ export async function startCloud(): Promise<Cloud> {
       retention: { editions: 10, ms: 0 },
     },
     endpoints: { dynamo: dynamo.endpoint, s3: s3.endpoint, athena: athena.endpoint },
+    adHoc: (different) =>
+      new AdHocJobs({
+        jobs,
+        control,
+        executions: warehouse,
+        limits: adHocLimits,
+        clock: Date.now,
+        wait: (ms, signal) => wait(ms, undefined, { ref: false, ...(signal && { signal }) }).catch(() => {}),
+        token: randomUUID,
+        random: Math.random,
+        ...different,
+      }),
     statements,
     progress,
     duck,
@@ -100,11 +122,16 @@ export async function startCloud(): Promise<Cloud> {
   };
 }
 
-function counting(warehouse: Warehouse, statements: string[]): Warehouse {
+function counting<W extends Warehouse & Executions>(warehouse: W, statements: string[]): W {
   return {
+    ...warehouse,
     run: (statement, options) => {
       statements.push(statement.sql);
       return warehouse.run(statement, options);
+    },
+    start: (statement, token) => {
+      statements.push(statement.sql);
+      return warehouse.start(statement, token);
     },
   };
 }

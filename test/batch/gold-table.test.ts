@@ -34,12 +34,12 @@ async function expectQueryable(extra: readonly (readonly [string, string])[] = [
   const [gold, source] = [0, 1].map((side) => extra.map((pair) => `, ${pair[side]}`).join(""));
   expect(
     await ask(
-      `SELECT c1, sum(events), sum(sum_quantity)${gold} FROM order_activity_gold WHERE rollup = 'total' GROUP BY c1 ORDER BY c1`,
+      `SELECT c1, sum(events), sum(sum_quantity)${gold} FROM order_activity_gold WHERE "rollup" = 'total' GROUP BY c1 ORDER BY c1`,
     ),
   ).toEqual(await truth(`SELECT c1, count(*), sum(quantity)${source} FROM lake GROUP BY c1 ORDER BY c1`));
   expect(
     await ask(
-      `SELECT c1, country, hour(bucket), events FROM order_activity_gold WHERE rollup = 'country' AND country <> '' ORDER BY c1, country, bucket`,
+      `SELECT c1, country, hour(bucket), events FROM order_activity_gold WHERE "rollup" = 'country' AND country <> '' ORDER BY c1, country, bucket`,
     ),
   ).toEqual(
     await truth(
@@ -87,8 +87,7 @@ test("a refresh that dies between publishing and the table is made good by the n
 });
 
 test("after a rollback the table shows what the earlier edition served, and after a release what is", async () => {
-  const served =
-    "SELECT c1, events, sum_quantity FROM order_activity_gold WHERE rollup = 'total' ORDER BY c1, bucket";
+  const served = `SELECT c1, events, sum_quantity FROM order_activity_gold WHERE "rollup" = 'total' ORDER BY c1, bucket`;
   const before = await ask(served);
   await writeOrders(cloud.duck, orders, "2024-02-29", 60, 10);
   await writeOrders(cloud.duck, orders, "2026-01-01", 5, 11);
@@ -107,7 +106,7 @@ test("after another declaration the table has its columns, and the old ones are 
   await expectQueryable([["min(min_quantity)", "min(quantity)"]]);
   expect(
     await ask(
-      `SELECT express, sum(events) FROM order_activity_gold WHERE rollup = 'express' GROUP BY 1 ORDER BY 1`,
+      `SELECT express, sum(events) FROM order_activity_gold WHERE "rollup" = 'express' GROUP BY 1 ORDER BY 1`,
     ),
   ).toEqual(await truth("SELECT express, count(*) FROM lake GROUP BY 1 ORDER BY 1"));
   await expect(ask("SELECT max_quantity FROM order_activity_gold")).rejects.toMatchObject({

@@ -18,6 +18,7 @@ import { duckdbGoldReader } from "../../src/backends/gold.duckdb.ts";
 import { dynamoInsightStore } from "../../src/backends/insight-store.dynamodb.ts";
 import { s3Lake } from "../../src/backends/lake.s3.ts";
 import { athenaWarehouse } from "../../src/backends/warehouse.athena.ts";
+import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
 import { LiveStatus } from "../../src/loaders/live-status.ts";
 import { Manifests } from "../../src/loaders/manifests.ts";
 import { SegmentCache } from "../../src/loaders/segments.ts";
@@ -116,15 +117,16 @@ async function writeLake(lake: Readonly<Record<string, readonly Sale[]>>): Promi
 }
 
 function gateway(): Shared {
-  const { control, insights, warehouse } = cloud.deps;
+  const { control, insights } = cloud.deps;
   const options = { control, clock: Date.now, maxAgeMs: 0 };
   return {
     control,
     insights,
-    warehouse,
+    adHoc: cloud.adHoc(),
     manifests: new Manifests(options),
     liveStatus: new LiveStatus(options),
     segments: new SegmentCache(),
+    leaderboards: new LeaderboardCache(),
   };
 }
 

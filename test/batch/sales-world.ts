@@ -6,6 +6,9 @@ import type { ControlStore } from "../../src/backends/control-store.ts";
 import { archiveKey } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
 import { analystScope } from "../../src/model/scope.ts";
+import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
+import { AdHocJobs } from "../../src/loaders/ad-hoc/jobs.ts";
+import { adHocLimits } from "../../src/loaders/ad-hoc/limits.ts";
 import { LiveStatus } from "../../src/loaders/live-status.ts";
 import { Manifests } from "../../src/loaders/manifests.ts";
 import { SegmentCache } from "../../src/loaders/segments.ts";
@@ -188,10 +191,26 @@ export class SalesWorld {
     return {
       control,
       insights: memoryInsights(this.world, life),
-      warehouse: { run: () => Promise.reject(new Error("All of it is stored.")) },
+      adHoc: noAdHoc(control),
       manifests: new Manifests({ control: pointed, clock, maxAgeMs: 0 }),
       liveStatus: new LiveStatus({ control, clock, maxAgeMs: 0 }),
       segments: new SegmentCache(),
+      leaderboards: new LeaderboardCache(),
     };
   }
+}
+
+/** Nothing is asked of it: all is stored. */
+function noAdHoc(control: ControlStore): AdHocJobs {
+  const unasked = () => Promise.reject(new Error("All of it is stored."));
+  return new AdHocJobs({
+    jobs: control,
+    control,
+    executions: { start: unasked, look: unasked, rows: unasked, stop: unasked },
+    limits: adHocLimits,
+    clock: () => 0,
+    wait: () => Promise.resolve(),
+    token: () => "process",
+    random: () => 0,
+  });
 }

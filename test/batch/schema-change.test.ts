@@ -8,6 +8,7 @@ import { tables } from "../../cloud/resources.ts";
 import type { RefreshDeps } from "../../etl/batch/deps.ts";
 import { rollback } from "../../etl/batch/rollback.ts";
 import { refresh } from "../../etl/batch/run.ts";
+import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
 import { LiveStatus } from "../../src/loaders/live-status.ts";
 import { Manifests } from "../../src/loaders/manifests.ts";
 import { SegmentCache } from "../../src/loaders/segments.ts";
@@ -39,15 +40,16 @@ beforeAll(async () => {
 afterAll(() => cloud.close());
 
 function gateway(): Shared {
-  const { control, insights, warehouse } = cloud.deps;
+  const { control, insights } = cloud.deps;
   const reading = { control, clock: () => performance.now(), maxAgeMs: 0 };
   return {
     control,
     insights,
-    warehouse,
+    adHoc: cloud.adHoc(),
     manifests: new Manifests(reading),
     liveStatus: new LiveStatus(reading),
     segments: new SegmentCache(),
+    leaderboards: new LeaderboardCache(),
   };
 }
 

@@ -173,6 +173,10 @@ const refusedByAthena: readonly (readonly [string, string])[] = [
   ["SELECT a, FROM (VALUES (1)) AS t(a)", "SYNTAX_ERROR"],
   ["SELECT 1; SELECT 2", "SYNTAX_ERROR"],
   ["SELECT 1_000", "SYNTAX_ERROR"],
+  [
+    'SELECT rollup FROM (VALUES (1)) AS t("rollup")',
+    'SYNTAX_ERROR: the reserved word rollup as a name is not Trino SQL. Write "rollup"',
+  ],
   ["SELECT $$a$$", "SYNTAX_ERROR"],
   ["FROM (VALUES (1))", "NOT_SUPPORTED"],
 ];

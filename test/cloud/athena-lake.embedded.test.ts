@@ -1,5 +1,9 @@
 /** The lake under the embedded Athena: the bytes that a statement scans, and how the files of a table are read. */
-import { CreateWorkGroupCommand } from "@aws-sdk/client-athena";
+import {
+  CreateWorkGroupCommand,
+  GetQueryExecutionCommand,
+  StopQueryExecutionCommand,
+} from "@aws-sdk/client-athena";
 import { beforeEach, describe, expect, it } from "vitest";
 import { failure, outcome, query, start } from "./athena-client.ts";
 import { athenaWorld } from "./athena.world.ts";
@@ -145,6 +149,36 @@ describe("bytes scanned", () => {
   });
 });
 
+describe("a statement that runs", () => {
+  it("tells what it has scanned so far, and what is stopped has scanned no more", async () => {
+    const path = await world.parquet(
+      "lake/long/a.parquet",
+      "SELECT hash(range)::UBIGINT::VARCHAR AS h FROM range(2000000)",
+    );
+    await query(
+      world.client,
+      "CREATE EXTERNAL TABLE long (h string) STORED AS PARQUET LOCATION 's3://lake/long/'",
+    );
+    // so much to do with every row that it takes a while
+    const sql = "SELECT count(*) FROM long WHERE regexp_like(h || h || h || h, '(1.*2.*)+(3.*4.*)+5.*x')";
+    const id = await start(world.client, sql);
+    const all = await compressedBytes(path, "h");
+    let seen = 0;
+    while (seen === 0) {
+      const { QueryExecution } = await world.client.send(
+        new GetQueryExecutionCommand({ QueryExecutionId: id }),
+      );
+      seen = QueryExecution?.Statistics?.DataScannedInBytes ?? 0;
+    }
+    expect(seen).toBeLessThan(all);
+    await world.client.send(new StopQueryExecutionCommand({ QueryExecutionId: id }));
+    const { Status, Statistics } = await outcome(world.client, id);
+    expect(Status?.State).toBe("CANCELLED");
+    expect(Statistics?.DataScannedInBytes).toBeGreaterThanOrEqual(seen);
+    expect(Statistics?.DataScannedInBytes).toBeLessThan(all);
+  });
+});
+
 describe("the files of a table", () => {
   it("columns are read by name, missing ones are NULL, hidden files are not seen", async () => {
     await world.parquet("lake/t/day=a/1.parquet", "SELECT 1::BIGINT AS n, 'x' AS \"Cost Total $\"");
@@ -180,6 +214,18 @@ describe("the files of a table", () => {
     );
     expect(await failure(world.client, "SELECT n FROM t")).toContain("HIVE_BAD_DATA: Field n's type VARCHAR");
     expect((await query(world.client, "SELECT m FROM t")).rows).toEqual([["1"]]);
+  });
+
+  it("zero is found whatever its sign, also where a bloom filter knows the other one only", async () => {
+    await world.parquet(
+      "lake/z/a.parquet",
+      "SELECT CAST(['-0', '0', '1.5'][1 + i % 3] AS DOUBLE) AS x FROM range(300) AS r(i)",
+    );
+    await query(world.client, "CREATE EXTERNAL TABLE z (x double) STORED AS PARQUET LOCATION 's3://lake/z/'");
+    for (const condition of ["x = 0e0", "x IN (0e0)", "x = -0e0", "0e0 = x", "x NOT IN (1.5e0)"]) {
+      const { rows } = await query(world.client, `SELECT count(*) FROM z WHERE ${condition}`);
+      expect([condition, rows]).toEqual([condition, [["200"]]]);
+    }
   });
 
   it("timestamps are rounded to milliseconds", async () => {

@@ -268,12 +268,12 @@ describe("the two statements of the gateway", () => {
       "gold/day=2001-01-03",
     ]);
     await query(
-      `CREATE EXTERNAL TABLE gold (rollup string, \`hour\` timestamp, origin string, c0 bigint, c1 bigint) PARTITIONED BY (day string)
+      `CREATE EXTERNAL TABLE gold (\`rollup\` string, \`hour\` timestamp, origin string, c0 bigint, c1 bigint) PARTITIONED BY (day string)
        STORED AS PARQUET LOCATION '${target.root}gold/'`,
     );
     await query("MSCK REPAIR TABLE gold");
     const { rows } = await query(
-      `SELECT day, rollup, count(*), sum(c0), sum(c1), count(origin), min("hour") FROM gold GROUP BY 1, 2 ORDER BY 1, 2`,
+      `SELECT day, "rollup", count(*), sum(c0), sum(c1), count(origin), min("hour") FROM gold GROUP BY 1, 2 ORDER BY 1, 2`,
     );
     expect(rows).toEqual([
       ["2001-01-01", "origin", "4", "4", "2", "4", "2001-01-01 00:00:00.000"],
@@ -285,7 +285,7 @@ describe("the two statements of the gateway", () => {
   });
 
   const unloadSql = (to: string): string =>
-    `UNLOAD (SELECT CASE grouping("hour", "origin") WHEN 0 THEN 'origin' WHEN 1 THEN 'total' END AS rollup, "hour", "origin", count(*) AS c0, sum("delay") AS c1, "day"
+    `UNLOAD (SELECT CASE grouping("hour", "origin") WHEN 0 THEN 'origin' WHEN 1 THEN 'total' END AS "rollup", "hour", "origin", count(*) AS c0, sum("delay") AS c1, "day"
        FROM (SELECT date_trunc('hour', "date") AS "hour", "origin", "delay", "day" FROM "${target.database}"."flights" WHERE "day" IN ('2001-01-01', '2001-01-03'))
        GROUP BY GROUPING SETS (("day", "hour"), ("day", "hour", "origin")))
      TO '${target.root}${to}/' WITH (format = 'PARQUET', partitioned_by = ARRAY['day'], compression = 'SNAPPY')`;

@@ -41,13 +41,17 @@ export interface Following {
 }
 
 /** Subscribes and collects. */
-export function follow(client: Client, query: string): Following {
+export function follow(
+  client: Client,
+  query: string,
+  variables: Readonly<Record<string, unknown>> = {},
+): Following {
   const messages: ExecutionResult<Json>[] = [];
   const waiting = new Set<() => void>();
   let failure: unknown = null;
   const wake = (): void => waiting.forEach((check) => check());
   const stop = client.subscribe<Json>(
-    { query },
+    { query, variables },
     {
       next: (message) => (messages.push(message as ExecutionResult<Json>), wake()),
       error: (error) => ((failure = error), wake()),

@@ -32,6 +32,10 @@ export interface Counter {
   of(command: string): number;
   /** The SQL of all statements that Athena was sent. */
   statements(): readonly string[];
+  /** All statements with their parameters, as they were sent. */
+  sent(): readonly { readonly QueryString?: string; readonly ExecutionParameters?: readonly string[] }[];
+  /** All keys of BatchGetItem, `pk sk`, by table. */
+  keys(table: string): readonly string[];
   reset(): void;
 }
 
@@ -75,9 +79,18 @@ export async function startDemo(folder: string, product: object): Promise<Demo> 
   };
 }
 
-function countCalls(clients: Clients): Counter {
+interface Input {
+  readonly QueryString?: string;
+  readonly ExecutionParameters?: readonly string[];
+  readonly RequestItems?: Readonly<
+    Record<string, { readonly Keys?: readonly Record<"pk" | "sk", unknown>[] }>
+  >;
+}
+
+export function countCalls(clients: Clients): Counter {
   const counts = new Map<string, number>();
-  const statements: string[] = [];
+  const statements: Input[] = [];
+  const reads: NonNullable<Input["RequestItems"]>[] = [];
   for (const { middlewareStack } of Object.values(clients) as {
     middlewareStack: Clients["dynamodb"]["middlewareStack"];
   }[])
@@ -85,18 +98,27 @@ function countCalls(clients: Clients): Counter {
       (next, { commandName = "" }) =>
         (args) => {
           counts.set(commandName, (counts.get(commandName) ?? 0) + 1);
-          const { QueryString } = args.input as { QueryString?: string };
-          if (QueryString !== undefined) statements.push(QueryString);
+          const input = args.input as Input;
+          if (input.QueryString !== undefined) statements.push(input);
+          if (commandName.startsWith("BatchGet")) reads.push(input.RequestItems!);
           return next(args);
         },
       { step: "initialize" },
     );
   return {
     of: (command) => counts.get(command) ?? 0,
-    statements: () => [...statements],
+    statements: () => statements.map(({ QueryString }) => QueryString!),
+    sent: () => [...statements],
+    keys: (table) =>
+      reads
+        .flatMap((tables) => tables[table]?.Keys ?? [])
+        .map(({ pk, sk }) =>
+          [pk, sk].map((cell) => (typeof cell === "string" ? cell : (cell as { S: string }).S)).join(" "),
+        ),
     reset: () => {
       counts.clear();
       statements.length = 0;
+      reads.length = 0;
     },
   };
 }

@@ -10,6 +10,7 @@ import { FlightActivity } from "../../products/flights.ts";
 import { badInputSuite } from "./bad-input.suite.ts";
 import { startDemo } from "./demo.ts";
 import { editionsSuite } from "./editions.suite.ts";
+import { groupsSuite } from "./groups.suite.ts";
 import { flightsOracle } from "./oracle.ts";
 import { replaySuite } from "./replay.suite.ts";
 import type { Stage } from "./truth.ts";
@@ -30,5 +31,6 @@ afterAll(async () => {
 });
 
 editionsSuite(() => stage);
+groupsSuite(() => stage);
 badInputSuite(() => stage);
 replaySuite(() => stage);

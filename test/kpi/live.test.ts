@@ -115,14 +115,17 @@ test("with the replay the month closes, and subscribers see its growth and every
 });
 
 test("after it the same is answered over HTTP, from the edition and live", async () => {
-  const answer = await vi.waitFor(async () => {
-    const found = await ask(
-      demo.url,
-      `{ weatherReport(range: {from: "2015-11-01T00:00:00Z", to: "2016-01-01T00:00:00Z"}) { series(grain: MONTH) { growth(over: MONTH) { days rain } } } }`,
-    );
-    expect(found.data.weatherReport.series[1].growth.days).not.toBeNull();
-    return found;
-  });
+  const answer = await vi.waitFor(
+    async () => {
+      const found = await ask(
+        demo.url,
+        `{ weatherReport(range: {from: "2015-11-01T00:00:00Z", to: "2016-01-01T00:00:00Z"}) { series(grain: MONTH) { growth(over: MONTH) { days rain } } } }`,
+      );
+      expect(found.data.weatherReport.series[1].growth.days).not.toBeNull();
+      return found;
+    },
+    { timeout: 30_000, interval: 100 },
+  );
   const months = ["2015-10", "2015-11", "2015-12"].map((month) => truth.get(month)!);
   for (const [i, { growth }] of answer.data.weatherReport.series.entries()) {
     const [before, now] = [months[i]!, months[i + 1]!];

@@ -29,8 +29,8 @@ afterAll(async () => {
 const fields = measures.join(" ");
 const rangeOf = (from: string, to: string) => `range: {from: "${from}T00:00:00Z", to: "${to}T00:00:00Z"}`;
 const allYears = ["1990-01-01", "2003-01-01"] as const;
-/** From a Monday to a Monday. */
-const allWeeks = ["1990-01-01", "2002-12-30"] as const;
+/** From a Monday to a Monday, through a leap year. */
+const someWeeks = ["1999-01-04", "2002-01-07"] as const;
 
 /** What is wrong of some measures. Whole numbers are equal, floats to 1e-9. */
 function wrong(
@@ -80,8 +80,8 @@ test.for([
   ["QUARTER", "QUARTER", allYears, "3 MONTH", back("3 MONTH")],
   ["QUARTER", "YEAR", allYears, "3 MONTH", back("1 YEAR")],
   ["YEAR", "YEAR", allYears, "1 YEAR", back("1 YEAR")],
-  ["WEEK", "WEEK", allWeeks, "7 DAY", back("7 DAY")],
-  ["WEEK", "YEAR_WEEKDAY", allWeeks, "7 DAY", back("364 DAY")],
+  ["WEEK", "WEEK", someWeeks, "7 DAY", back("7 DAY")],
+  ["WEEK", "YEAR_WEEKDAY", someWeeks, "7 DAY", back("364 DAY")],
   ["DAY", "DAY", ["2000-02-01", "2001-04-01"], "1 DAY", back("1 DAY")],
   ["DAY", "YEAR_WEEKDAY", ["2000-02-01", "2001-04-01"], "1 DAY", back("364 DAY")],
   ["DAY", "PREVIOUS", ["2000-02-01", "2000-04-01"], "1 DAY", previousRange],

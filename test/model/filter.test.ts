@@ -148,7 +148,7 @@ describe("the SQL of a filter", () => {
   test("refuses a parameter that is too long for Athena", () => {
     const where = conditions({ site: { eq: "x".repeat(1_023) } });
     expect(() => filterSql(source, where, parameterised([]))).toThrow(
-      "A filter value is at most 1024 characters as an SQL literal, quotes included (Athena). Got 1025. Use a shorter value or startsWith.",
+      "A value is at most 1024 characters as an SQL literal, quotes included (Athena). Got 1025. Use a shorter value or startsWith.",
     );
   });
 

@@ -14,8 +14,10 @@ import {
 } from "../../src/model/control.ts";
 import {
   type DimensionKey,
+  isLeaderboard,
   itemId,
   keyText,
+  leaderboardKey,
   liveKey,
   packBuckets,
   segmentKey,
@@ -200,6 +202,16 @@ describe("the keys of items", () => {
     ].map((key) => JSON.stringify(key));
     expect(new Set(keys).size).toBe(keys.length);
   });
+});
+
+test("keys of leaderboards are told from those of segments, whatever value a key holds", () => {
+  const board = { name: byCountry.name, top: { within: [] } };
+  const period = ["2024-01", "e1"] as const;
+  expect(isLeaderboard(leaderboardKey(analystScope, product, board, "DAY", [], ...period))).toBe(true);
+  for (const value of ["top:", "#top:", "a#top:country#DAY#[]", null])
+    expect(isLeaderboard(segmentKey(analystScope, product, byCountry, "DAY", [value], ...period))).toBe(
+      false,
+    );
 });
 
 describe("a scope", () => {

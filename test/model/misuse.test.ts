@@ -244,6 +244,13 @@ describe("a rollup", () => {
     );
   });
 
+  test("has a leaderboard only where a measure is stored to rank by", () => {
+    const rollups = [rollup(["origin"], { grains: ["DAY"], top: 5 })];
+    expect(refusal(() => declareProduct({ rollups }, { places: departure.distinct("origin") }))).toBe(
+      'A leaderboard ranks by stored measures. "Activity" stores none, and rollup [origin] has top. Drop top, or declare a mergeable @Measure.',
+    );
+  });
+
   test("has a leaderboard within its own dimensions", () => {
     expect(
       refusal(roll(rollup(["origin", "delay"], { grains: ["DAY"], top: { n: 5, within: ["orgin"] } }))),

@@ -3,6 +3,7 @@ import pino from "pino";
 import { expect } from "vitest";
 import { type RawData, WebSocket } from "ws";
 import { analystScope } from "../../src/model/scope.ts";
+import type { Asking } from "../../src/server/asking.ts";
 import { type Gateway, startGateway } from "../../src/server/gateway.ts";
 import { liveFeeds } from "../../src/subscriptions/live-feeds.ts";
 import { type FakeBroadcast, fakeBroadcast } from "../subscriptions/fake-broadcast.ts";
@@ -15,8 +16,8 @@ export interface Fixture {
   readonly broadcast: FakeBroadcast;
   /** Log lines, one entry each. */
   readonly log: string[];
-  /** What every session was given, oldest first. */
-  readonly signals: AbortSignal[];
+  /** What every session was told of its client, oldest first. */
+  readonly askings: Asking[];
 }
 
 export async function startFixture(): Promise<Fixture> {
@@ -28,15 +29,15 @@ export async function startFixture(): Promise<Fixture> {
   ]);
   const broadcast = fakeBroadcast();
   const log: string[] = [];
-  const signals: AbortSignal[] = [];
+  const askings: Asking[] = [];
   let ids = 0;
   const gateway = await startGateway({
     products: [shopActivity, stockLevel],
     host: "127.0.0.1",
     port: 0,
-    newSession: (scope, signal) => {
+    newSession: (scope, asking) => {
       if (scope !== analystScope) throw new TypeError("Loopback is an analyst.");
-      signals.push(signal);
+      askings.push(asking);
       return shopSession(shop);
     },
     live: liveFeeds({ broadcast, cursorSecret: "of the test", retryMs: () => 1 }),
@@ -46,7 +47,7 @@ export async function startFixture(): Promise<Fixture> {
     now: () => publishedAt + 30 * 60_000,
     newId: () => `id-${++ids}`,
   });
-  return { gateway, shop, broadcast, log, signals };
+  return { gateway, shop, broadcast, log, askings };
 }
 
 /** What a page asks by whose name was made to resolve to this machine, and names that look like ours. */
@@ -64,7 +65,11 @@ export interface Answer {
   readonly errors?: readonly {
     readonly message: string;
     readonly path?: readonly (string | number)[];
-    readonly extensions: { readonly code: string; readonly correlationId?: string };
+    readonly extensions: {
+      readonly code: string;
+      readonly correlationId?: string;
+      readonly jobId?: string;
+    };
   }[];
   readonly extensions?: {
     readonly sluice: { readonly manifest: object; readonly provenance: readonly object[] };

@@ -19,7 +19,7 @@ function close(): void {
 
 const ask = "{ shopActivity { sales } }";
 const patience = { interval: 5, timeout: 10_000 };
-const aborted = () => fixture.signals.map((signal) => signal.aborted);
+const aborted = () => fixture.askings.map(({ signal }) => signal.aborted);
 
 test("a request that is given up is aborted", async () => {
   close();

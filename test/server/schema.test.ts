@@ -16,6 +16,7 @@ import { AdHoc, DataProduct, declaredProducts, Measure, rollup } from "../../src
 import { Column, Source } from "../../src/model/source.ts";
 import { buildSluiceSchema } from "../../src/resolvers/schema.ts";
 import { printSluiceSchema } from "../../src/schema/build.ts";
+import { enumValue } from "../../src/schema/names.ts";
 import { shopActivity, stockLevel } from "./shop.ts";
 
 const schema = buildSluiceSchema([shopActivity, stockLevel]);
@@ -53,18 +54,51 @@ describe("the contract of a product", () => {
     expect(peaks.getType("PeakLoadGrowth")).toBeUndefined();
   });
 
-  test("its questions and subscriptions; no subscriptions without a stream", () => {
+  test("its questions and subscriptions; none of its own without a stream", () => {
     expect(fieldsOf(schema, "Query")).toEqual([
+      "adHocJob(id: ID!): AdHocJob",
       "product(name: String!): DataProduct",
       "products: [DataProduct!]!",
       "shopActivity(where: ShopActivityFilter, range: TimeRange): ShopActivity",
+      "shopActivityBy(dimensions: [ShopActivityDimension!]!, where: ShopActivityFilter, range: TimeRange, orderBy: ShopActivityOrder, first: Int = 10, after: String): ShopActivityConnection",
       "stockLevel(where: StockLevelFilter, range: TimeRange): StockLevel",
     ]);
     expect(fieldsOf(schema, "Subscription")).toEqual([
+      "adHocJobUpdated(id: ID!): AdHocJob",
       "saleFeed(where: SaleFilter, after: Cursor): SaleFeedPage",
       "shopActivityUpdated(where: ShopActivityFilter, range: TimeRange): ShopActivity",
     ]);
-    expect(buildSluiceSchema([stockLevel]).getSubscriptionType()).toBeUndefined();
+    expect(fieldsOf(buildSluiceSchema([stockLevel]), "Subscription")).toEqual([
+      "adHocJobUpdated(id: ID!): AdHocJob",
+    ]);
+  });
+
+  test("its groups, their order and page", () => {
+    expect(fieldsOf(schema, "ShopActivityConnection")).toEqual([
+      "edges: [ShopActivityEdge!]!",
+      "nodes: [ShopActivity!]!",
+      "pageInfo: PageInfo!",
+      "totalCount: SafeInt",
+    ]);
+    expect(fieldsOf(schema, "ShopActivityEdge")).toEqual(["cursor: String!", "node: ShopActivity!"]);
+    expect(fieldsOf(schema, "PageInfo")).toEqual([
+      "endCursor: String",
+      "hasNextPage: Boolean!",
+      "hasPreviousPage: Boolean!",
+      "startCursor: String",
+    ]);
+    expect(fieldsOf(schema, "ShopActivityOrder")).toEqual([
+      "direction: Direction! = DESC",
+      "measure: ShopActivityMeasure!",
+    ]);
+    expect(valuesOf(schema, "ShopActivityDimension")).toEqual(["GIFT", "SHOP"]);
+    expect(valuesOf(schema, "ShopActivityMeasure")).toEqual(["MEAN", "P90", "PIECES", "SALES", "TURNOVER"]);
+    expect(valuesOf(schema, "Direction")).toEqual(["ASC", "DESC"]);
+  });
+
+  test("no groups without dimensions", () => {
+    const visits = buildSluiceSchema([declareNamed("Plain")]);
+    expect(printSluiceSchema(visits)).not.toMatch(/plainBy|PageInfo|Direction/);
   });
 
   test("its events and their page", () => {
@@ -127,10 +161,25 @@ describe("the contract of a product", () => {
     ]);
   });
 
-  test("nothing of later issues", () => {
-    const text = printSluiceSchema(schema);
-    for (const later of ["ActivityBy", "Connection", "AdHocJob", "Mutation"])
-      expect(text).not.toContain(later);
+  test("ad-hoc jobs", () => {
+    expect(fieldsOf(schema, "Mutation")).toEqual(["cancelAdHocJob(id: ID!): AdHocJob"]);
+    expect(fieldsOf(schema, "AdHocJob")).toEqual([
+      "bytesScanned: SafeInt",
+      "error: String",
+      "id: ID!",
+      "progress: Float",
+      "state: AdHocState!",
+      "submittedAt: DateTime!",
+    ]);
+    const states = schema.getType("AdHocState");
+    if (!isEnumType(states)) throw new TypeError("AdHocState is an enum.");
+    expect(states.getValues().map(({ name }) => name)).toEqual([
+      "QUEUED",
+      "RUNNING",
+      "SUCCEEDED",
+      "FAILED",
+      "CANCELLED",
+    ]);
   });
 });
 
@@ -151,6 +200,7 @@ describe("several schemas in one process", () => {
   test("hold their own products only", () => {
     const alone = buildSluiceSchema([stockLevel]);
     expect(fieldsOf(alone, "Query")).toEqual([
+      "adHocJob(id: ID!): AdHocJob",
       "product(name: String!): DataProduct",
       "products: [DataProduct!]!",
       "stockLevel(where: StockLevelFilter, range: TimeRange): StockLevel",
@@ -177,6 +227,10 @@ describe("declarations that lead to one name fail at start", () => {
     );
   });
 
+  test.each(["AdHocJob", "AdHocState", "CancelAdHocJob", "AdHocJobUpdated"])("a product named %s", (name) => {
+    expect(() => buildSluiceSchema([declareNamed(name)])).toThrow(/A name in the schema means one thing/);
+  });
+
   test("a product that takes the catalogue's field", () => {
     expect(() => buildSluiceSchema([declareNamed("Products")])).toThrow(/"products" would be/);
   });
@@ -191,12 +245,37 @@ describe("declarations that lead to one name fail at start", () => {
     expect(() => buildSluiceSchema([stockLevel, stockLevel])).toThrow(/"StockLevel" would be/);
   });
 
+  test("a product named like the type of another one's groups", () => {
+    const connection = declareNamed("ShopActivityConnection");
+    expect(() => buildSluiceSchema([shopActivity, connection])).toThrow(
+      /"ShopActivityConnection" would be product "ShopActivityConnection"'s and product "ShopActivity"'s/,
+    );
+  });
+
+  test("two properties that lead to one value of an enum", () => {
+    expect(enumValue("p90Delay")).toBe("P90_DELAY");
+    const twice = { ...declareNamed("Twice"), dimensions: shopActivity.dimensions };
+    const named = (name: string) => ({ ...twice.measures[0]!, name });
+    expect(() =>
+      buildSluiceSchema([{ ...twice, measures: [named("meanDelay"), named("mean_delay")] }]),
+    ).toThrow('"MEAN_DELAY" of TwiceMeasure would be "meanDelay" and "mean_delay". Rename one of them.');
+  });
+
   test("a streamed source with a column id", () => {
     expect(() => buildSluiceSchema([declareWithId()])).toThrow(
       /Source "Ticket" has a column "id"\. Name the property otherwise: @Column\(\{ name: "id" \}\) ticketId/,
     );
   });
 });
+
+function valuesOf(of: GraphQLSchema, name: string): string[] {
+  const type = of.getType(name);
+  if (!isEnumType(type)) throw new TypeError(`${name} is no enum`);
+  return type
+    .getValues()
+    .map((value) => value.name)
+    .sort();
+}
 
 function fieldsOf(of: GraphQLSchema, name: string): string[] {
   const type = of.getType(name);

@@ -2,6 +2,7 @@
  * A session over a list of sales: counts and sums in three lines, no planner, no stores. It keeps the contract of
  * `src/schema/context.ts`, so that the server can be tested by itself.
  */
+import type { AdHocJob } from "../../src/model/ad-hoc-job.ts";
 import { matcher } from "../../src/model/filter.ts";
 import { shiftBack } from "../../src/model/period.ts";
 import type { Product } from "../../src/model/product.ts";
@@ -18,6 +19,8 @@ export interface Shop {
   outage: Error | null;
   /** What every value waits for. */
   open: Promise<void>;
+  /** The states of each job in turn; the last is what it is now. */
+  readonly jobs: Map<string, readonly AdHocJob[]>;
 }
 
 export const coverage: Range = { from: Date.UTC(2024, 0, 1), to: Date.UTC(2024, 0, 3) };
@@ -28,7 +31,7 @@ export function sold(shop: string | null, hour: number, cost: number, gift: bool
 }
 
 export function openShop(sales: readonly Event[] = []): Shop {
-  return { sales: [...sales], failures: new Map(), outage: null, open: Promise.resolve() };
+  return { sales: [...sales], failures: new Map(), outage: null, open: Promise.resolve(), jobs: new Map() };
 }
 
 export function shopSession(shop: Shop): Session {
@@ -52,10 +55,24 @@ export function shopSession(shop: Shop): Session {
       manifest[question.product.name] = 7;
       return insightOf(shop, question, rangeOf(question), note);
     },
+    groups: async () => {
+      throw new Error("The shop groups nothing.");
+    },
     catalogue: async (product) => {
       if (shop.outage) throw shop.outage;
       manifest[product.name] = 7;
       return catalogueOf(product);
+    },
+    adHocJob: async (id) => shop.jobs.get(id)?.at(-1) ?? null,
+    cancelAdHocJob: async (id) => {
+      const states = shop.jobs.get(id);
+      if (states === undefined) return null;
+      const cancelled = { ...states.at(-1)!, state: "CANCELLED", error: "AD_HOC_CANCELLED" } as const;
+      shop.jobs.set(id, [...states, cancelled]);
+      return cancelled;
+    },
+    adHocJobUpdates: async function* (id) {
+      yield* shop.jobs.get(id) ?? [];
     },
     extensions: () => ({ manifest, provenance }),
   };

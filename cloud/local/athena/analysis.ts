@@ -86,5 +86,5 @@ export function markRead(analysis: Analysis, reads: Iterable<string>): void {
 
 /** The name under which a scan stands in the generated SQL until its files are known. */
 export function scanPlaceholder(number: number): string {
-  return `"\u0001scan ${number}"`;
+  return `"\u0000scan ${number}"`;
 }

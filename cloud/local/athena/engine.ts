@@ -38,7 +38,11 @@ export async function openEngine(
         return next;
       },
     },
-    connect: () => executing.connect(),
+    async connect() {
+      const statement = await executing.connect();
+      for (const [setting, value] of progressSettings) await statement.run(`SET ${setting} = ${value}`);
+      return statement;
+    },
     close() {
       connection.closeSync();
       planning.closeSync();
@@ -46,6 +50,13 @@ export async function openEngine(
     },
   };
 }
+
+/** DuckDB tells how far a statement has come when it thinks that it draws a bar. */
+const progressSettings = [
+  ["enable_progress_bar", "true"],
+  ["enable_progress_bar_print", "false"],
+  ["progress_bar_time", "0"],
+] as const;
 
 async function lockedInstance(
   folders: readonly string[],
@@ -67,6 +78,7 @@ async function lockedInstance(
     `SET GLOBAL allowed_directories = [${allowed.join(", ")}]`,
     "SET GLOBAL autoinstall_known_extensions = false",
     "SET GLOBAL enable_external_access = false",
+    `SET GLOBAL allowed_configs = [${progressSettings.map(([name]) => text(name)).join(", ")}]`,
     "SET GLOBAL lock_configuration = true",
   ]) {
     await connection.run(setting);

@@ -18,6 +18,8 @@ export interface Executions {
   submit(execution: Execution, cutoffBytes: number | undefined): Promise<void>;
   /** Resolves when the execution is CANCELLED; one that is over stays as it is. */
   stop(id: string): Promise<void>;
+  /** The execution with what it has scanned so far, where it runs. */
+  soFar(execution: Execution): Execution;
   /** The file of the result. */
   resultFile(execution: Execution): string;
   /** Stops what runs and what waits. */
@@ -71,7 +73,8 @@ export function createExecutions(tools: ExecutionTools): Executions {
     task.stopped = true;
     const at = waiting.indexOf(task);
     if (at >= 0) waiting.splice(at, 1);
-    await settle(task, { state: "CANCELLED", reason: "Query cancelled by user" }, tools);
+    const { scannedBytes } = scannedSoFar(task);
+    await settle(task, { state: "CANCELLED", reason: "Query cancelled by user", scannedBytes }, tools);
     if (task.run) void interruptUntilDone(task, task.run);
     else tasks.delete(id);
   };
@@ -85,6 +88,10 @@ export function createExecutions(tools: ExecutionTools): Executions {
       waiting.push(task);
       startNext();
     },
+    soFar(execution) {
+      const task = tasks.get(execution.id);
+      return task === undefined || isOver(execution) ? execution : { ...execution, ...scannedSoFar(task) };
+    },
     resultFile: (execution) => inputOf(execution, tools).files.result,
     async close() {
       const runs = [...tasks.values()].flatMap((task) => task.run ?? []);
@@ -92,6 +99,12 @@ export function createExecutions(tools: ExecutionTools): Executions {
       await Promise.all(runs);
     },
   };
+}
+
+/** Of what it is going to scan the share that DuckDB has come to. */
+function scannedSoFar({ execution, connection }: Task): Pick<Execution, "scannedBytes"> {
+  const share = (connection?.progress.percentage ?? 0) / 100;
+  return { scannedBytes: Math.floor(execution.scannedBytes * Math.min(1, Math.max(0, share))) };
 }
 
 async function interruptUntilDone(task: Task, run: Promise<void>): Promise<void> {

@@ -185,9 +185,9 @@ function subquery(expr: Subquery, context: ExpressionContext): Typed {
     throw unsupported(`a subquery of kind ${expr.subquery_type}`);
   const child = analyse(expr.child, context);
   // the comparison is written out once for its type check, and with the subquery in place of the value
-  const marker: Typed = { sql: "\u0001any", type: column.type };
+  const marker: Typed = { sql: "\u0000any", type: column.type };
   const written = compared(expr.comparison_type, child, marker);
-  if (!written.sql.endsWith("\u0001any)"))
+  if (!written.sql.endsWith("\u0000any)"))
     throw unsupported("a subquery compared with another type", "Cast its column");
-  return { sql: written.sql.replace("\u0001any", () => `ANY (${inner.sql})`), type: boolean };
+  return { sql: written.sql.replace("\u0000any", () => `ANY (${inner.sql})`), type: boolean };
 }

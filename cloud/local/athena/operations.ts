@@ -54,7 +54,7 @@ function known(input: Input, tools: OperationTools): Execution {
   const id = stringField(input, "QueryExecutionId");
   const found = tools.history.get(id);
   if (!found) throw new InvalidRequest(`QueryExecution ${id} was not found`);
-  return found;
+  return tools.executions.soFar(found);
 }
 
 const maxQueryBytes = 262_144; // Athena's limit
@@ -158,7 +158,7 @@ function batchGetQueryExecution(input: Input, tools: OperationTools): unknown {
   const found = ids.flatMap((id) => tools.history.get(id) ?? []);
   const missing = ids.filter((id) => !tools.history.get(id));
   return {
-    QueryExecutions: found.map(queryExecution),
+    QueryExecutions: found.map((one) => queryExecution(tools.executions.soFar(one))),
     UnprocessedQueryExecutionIds: missing.map((id) => ({
       QueryExecutionId: id,
       ErrorCode: "INVALID_INPUT",

@@ -100,8 +100,15 @@ export function compared(name: string, left: Typed, right: Typed): Typed {
   const type = commonType(left.type, right.type);
   if (!type) throw mismatch(operator, left, right);
   const [a, b] = [coerced(left, type), coerced(right, type)];
-  const plain = `(${a} ${operator} ${b})`;
+  const plain = operator === "=" ? `(${hidden(a, type)} = ${hidden(b, type)})` : `(${a} ${operator} ${b})`;
   return { sql: isFloating(type) ? withoutNaN(operator, a, b, plain) : plain, type: boolean };
+}
+
+/**
+ * A float that is looked for by its value: DuckDB would ask Parquet's bloom filter by its bits, which tell 0.0 from -0.0.
+ */
+function hidden(sql: string, type: Type): string {
+  return isFloating(type) && !numberLiteral.test(sql) ? `(${sql} + 0e0)` : sql;
 }
 
 const numberLiteral = /^\(?-?[\d.]+(e[+-]?\d+)?\)?$|^CAST\(-?[\d.]+ AS DOUBLE\)$/;
@@ -150,7 +157,7 @@ export function memberOf(value: Typed, items: readonly Typed[]): Typed {
   if (!type) throw mismatch("IN", value, ...items);
   const guard = isFloating(type) ? ` AND NOT isnan(${coerced(value, type)})` : "";
   const list = items.map((item) => coerced(item, type)).join(", ");
-  return { sql: `(${coerced(value, type)} IN (${list})${guard})`, type: boolean };
+  return { sql: `(${hidden(coerced(value, type), type)} IN (${list})${guard})`, type: boolean };
 }
 
 /** The type all values widen to; throws TYPE_MISMATCH. */

@@ -16,7 +16,7 @@ export function admitTrino(tokens: readonly Token[]): Token[] {
   tokens.forEach((token, index) => {
     const next = tokens[index + 1];
     refuseSymbol(token, next);
-    refuseControlCharacter(token);
+    refuseNul(token);
     refusePair(token, next);
     if (isWord(token, "limit")) limitAt = token.start;
     if (isWord(token, "offset") && limitAt >= 0)
@@ -46,10 +46,9 @@ function refuseSymbol(token: Token, next: Token | undefined): void {
   }
 }
 
-function refuseControlCharacter(token: Token): void {
-  // names of the analysis' own placeholders begin with U+0001
-  // oxlint-disable-next-line no-control-regex
-  if (/[\u0000-\u0008]/.test(token.text)) throw unsupported("control characters");
+function refuseNul(token: Token): void {
+  // it ends a text for DuckDB, and names of the analysis' own placeholders begin with it
+  if (token.text.includes("\u0000")) throw unsupported("the character U+0000");
 }
 
 const typedLiterals = ["date", "timestamp", "interval"];
@@ -77,6 +76,8 @@ function refusePair(token: Token, next: Token | undefined): void {
     throw notTrino("a trailing comma");
   if (isSymbol(token, "(") && isWord(next, "from")) throw notTrino("FROM without SELECT");
   if (isWord(token, "isnull", "notnull", "ilike", "qualify", "sample")) throw notTrino(token.text);
+  if (isWord(token, "rollup", "cube") && !isSymbol(next, "("))
+    throw notTrino(`the reserved word ${token.text} as a name`, `Write "${token.value}"`);
 }
 
 const castTypes =

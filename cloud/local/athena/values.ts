@@ -1,5 +1,6 @@
 /** Values as Athena writes them in results. */
 import {
+  DuckDBBlobValue,
   DuckDBDateValue,
   DuckDBDecimalValue,
   DuckDBListValue,
@@ -13,6 +14,7 @@ import { type Type, typeText } from "./types.ts";
 export function valueText(value: DuckDBValue, type: Type): string | null {
   if (value === null) return null;
   if (typeof value === "string") return value;
+  if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString();
   if (typeof value === "boolean" || typeof value === "bigint") return String(value);
   if (typeof value === "number") return numberText(value, type);
   if (value instanceof DuckDBTimestampValue) return timestampText(value.micros, type);

@@ -1,0 +1,170 @@
+/** What `sluice explain` tells of fields: collected while they resolve, by object and by how they are answered. */
+import { type ItemKey, itemId } from "../model/layout.ts";
+import type { Scope } from "../model/scope.ts";
+import { formatInstant, type Range, type StoredGrain } from "../model/time.ts";
+import { adviceFor, reasonFor } from "../sql/advice.ts";
+import { type Piece, showRollups, type StoredPlan, type UnstoredPlan } from "../sql/plan.ts";
+import type { AdHocAsk } from "./ad-hoc/questions.ts";
+import type { SegmentPart } from "./segment-parts.ts";
+import { itemsOf } from "./stored-state.ts";
+import type { Trace, TracedField } from "./trace.ts";
+
+/** The fields of one object that are answered alike; the items of a list count as one object. */
+export interface ExplainedFields {
+  readonly path: string;
+  /** As in the query: `late: lateFlights` where there is an alias. */
+  readonly fields: readonly string[];
+  readonly product: string;
+  /** Null where nobody is asked: the range holds nothing that is covered. */
+  readonly source: "EDITION" | "LIVE" | "ATHENA" | null;
+  /** Where the first range begins and the last one ends, UTC. */
+  readonly from: string;
+  readonly to: string;
+  /** How many there are: a series has one per bucket. */
+  readonly ranges: number;
+  readonly stored?: StoredFields;
+  readonly asked?: AskedFields;
+}
+
+export interface StoredFields {
+  readonly rollup: string;
+  readonly buckets: readonly ExplainedBuckets[];
+  /** Items of DynamoDB, `pk sk`. */
+  readonly keys: readonly string[];
+}
+
+export interface ExplainedBuckets {
+  readonly grain: StoredGrain;
+  readonly count: number;
+  readonly firstPeriod: string;
+  readonly lastPeriod: string;
+}
+
+export interface AskedFields {
+  /** Positions in the list of statements, from 1. */
+  readonly statements: readonly number[];
+  /** Why no rollup serves it. */
+  readonly reason: string;
+  /** What would have it served by one. */
+  readonly advice: readonly string[];
+}
+
+export const keyText = ({ pk, sk }: ItemKey): string => `${pk} ${sk}`;
+
+interface Entry {
+  readonly first: TracedField;
+  readonly source: ExplainedFields["source"];
+  readonly plan: StoredPlan | UnstoredPlan;
+  readonly names: Set<string>;
+  readonly ranges: Map<string, Range>;
+  /** Each bucket once. */
+  readonly buckets: Map<string, { readonly grain: StoredGrain; readonly period: string }>;
+  readonly keys: Map<string, ItemKey>;
+  readonly asks: Set<AdHocAsk>;
+}
+
+export class FieldRecord implements Trace {
+  readonly #scope: Scope;
+  readonly #entries = new Map<string, Entry>();
+
+  constructor(scope: Scope) {
+    this.#scope = scope;
+  }
+
+  stored(field: TracedField, plan: StoredPlan, segments: readonly SegmentPart[]): void {
+    const { product, snapshot } = field.posed;
+    const items = itemsOf({ product, serving: snapshot.serving, scope: this.#scope }, plan, segments);
+    const add = (source: "EDITION" | "LIVE", pieces: readonly Piece[]): void => {
+      const entry = this.#entry(field, source, plan.rollup.name, plan);
+      for (const { grain, period, first, end } of pieces)
+        for (let index = first; index < end; index++)
+          entry.buckets.set(`${grain} ${period} ${index}`, { grain, period });
+      for (const { key, live } of items) if (live === (source === "LIVE")) entry.keys.set(itemId(key), key);
+    };
+    if (plan.editions.length > 0 || plan.live.length === 0) add("EDITION", plan.editions);
+    if (plan.live.length > 0) add("LIVE", plan.live);
+  }
+
+  asked(field: TracedField, plan: StoredPlan | UnstoredPlan, ask: AdHocAsk | null): void {
+    const isOfSlice = field.measure.precomputed && plan.kind === "unstored";
+    const entry = this.#entry(
+      field,
+      ask === null ? null : "ATHENA",
+      isOfSlice ? "" : field.measure.name,
+      plan,
+    );
+    if (ask !== null) entry.asks.add(ask);
+  }
+
+  /** `positionOf` an ask in the list of statements, from 1. */
+  fields(positionOf: (ask: AdHocAsk) => number): ExplainedFields[] {
+    return [...this.#entries.values()].map((entry) => explained(entry, positionOf));
+  }
+
+  /** Of the same object, source and reason. */
+  #entry(field: TracedField, source: Entry["source"], why: string, plan: StoredPlan | UnstoredPlan): Entry {
+    const { path, posed, measure } = field;
+    const id = JSON.stringify([path.slice(0, -1), posed.product.name, source, why]);
+    const entry: Entry = this.#entries.get(id) ?? {
+      first: field,
+      source,
+      plan,
+      names: new Set(),
+      ranges: new Map(),
+      buckets: new Map(),
+      keys: new Map(),
+      asks: new Set(),
+    };
+    this.#entries.set(id, entry);
+    const key = path.at(-1)!;
+    entry.names.add(key === measure.name ? key : `${key}: ${measure.name}`);
+    entry.ranges.set(`${posed.range.from} ${posed.range.to}`, posed.range);
+    return entry;
+  }
+}
+
+function explained(entry: Entry, positionOf: (ask: AdHocAsk) => number): ExplainedFields {
+  const { first, source, plan } = entry;
+  const ranges = [...entry.ranges.values()];
+  return {
+    path: first.path.slice(0, -1).join("."),
+    fields: [...entry.names],
+    product: first.posed.product.name,
+    source,
+    from: formatInstant(Math.min(...ranges.map(({ from }) => from))),
+    to: formatInstant(Math.max(...ranges.map(({ to }) => to))),
+    ranges: ranges.length,
+    ...(plan.kind === "stored" &&
+      (source === "EDITION" || source === "LIVE") && { stored: storedFields(entry, plan) }),
+    ...(source === "ATHENA" && { asked: askedFields(entry, ranges, positionOf) }),
+  };
+}
+
+function storedFields({ buckets, keys }: Entry, { rollup }: StoredPlan): StoredFields {
+  const grains = [...new Set([...buckets.values()].map(({ grain }) => grain))];
+  return {
+    rollup: showRollups([rollup]),
+    buckets: grains.map((grain) => {
+      const periods = [...buckets.values()]
+        .filter((each) => each.grain === grain)
+        .map(({ period }) => period);
+      const sorted = periods.toSorted();
+      return { grain, count: periods.length, firstPeriod: sorted[0]!, lastPeriod: sorted.at(-1)! };
+    }),
+    keys: [...keys.values()].map(keyText),
+  };
+}
+
+function askedFields(
+  { first: { posed, measure }, plan, asks }: Entry,
+  ranges: readonly Range[],
+  positionOf: (ask: AdHocAsk) => number,
+): AskedFields {
+  const { product, where, view, snapshot } = posed;
+  const statements = new Set([...asks].map((ask) => positionOf(ask)));
+  return {
+    statements: [...statements].sort((a, b) => a - b),
+    reason: reasonFor({ measure }, plan),
+    advice: adviceFor({ product, serving: snapshot.serving, where, ranges, view, measure }),
+  };
+}

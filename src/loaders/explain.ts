@@ -1,0 +1,130 @@
+/**
+ * The plan of a request without its answer: what each field would be read from, which items and statements that takes.
+ * Manifests, their pages, the live status and leaderboards are read, as plans depend on them; segments, live items and
+ * Athena are not: whoever asks for one of those is told that there is nothing, and recorded.
+ */
+import type { InsightStore } from "../backends/insight-store.ts";
+import type { Statement } from "../backends/warehouse.ts";
+import { isLeaderboard, type ItemKey, itemId } from "../model/layout.ts";
+import type { Scope } from "../model/scope.ts";
+import type { Source } from "../model/source.ts";
+import type { Session } from "../schema/context.ts";
+import type { AdHocQuestion } from "../sql/statement.ts";
+import type { AdHocAnswer } from "./ad-hoc/answers.ts";
+import { LookupVersions } from "./ad-hoc/lookup-versions.ts";
+import { type AdHocAsk, executionOf, groupsOf, pose, type RowsAsk } from "./ad-hoc/questions.ts";
+import { type ExplainedFields, FieldRecord, keyText } from "./explain-record.ts";
+import { SegmentCache } from "./segments.ts";
+import { openSession, type Shared } from "./session.ts";
+
+export interface Explanation {
+  readonly fields: readonly ExplainedFields[];
+  /** Items that DynamoDB would be asked for, each once: `pk sk`. */
+  readonly segments: readonly string[];
+  readonly liveItems: readonly string[];
+  readonly statements: readonly ExplainedStatement[];
+}
+
+export interface ExplainedStatement extends Statement {
+  readonly estimatedBytes: number;
+}
+
+export interface ExplainingSession {
+  readonly session: Session;
+  /** Of everything that has resolved. */
+  explanation(): Promise<Explanation>;
+}
+
+type Ask = AdHocAsk | RowsAsk;
+
+export function explainingSession(
+  shared: Omit<Shared, "adHoc" | "segments">,
+  scope: Scope,
+): ExplainingSession {
+  const trace = new FieldRecord(scope);
+  const insights = recordingStore(shared.insights);
+  const adHoc = recordingJobs();
+  const recording = { ...shared, insights: insights.store, adHoc: adHoc.jobs, segments: new SegmentCache() };
+  return {
+    session: openSession(recording, { scope, adHocWaitMs: 0, trace }),
+    explanation: async () => {
+      const { statements, positionOf } = await statementsOf(shared, scope, adHoc.asked);
+      return {
+        fields: trace.fields(positionOf),
+        segments: [...insights.segments.values()].map(keyText),
+        liveItems: [...insights.live.values()].map(keyText),
+        statements,
+      };
+    },
+  };
+}
+
+function recordingStore(store: InsightStore) {
+  const segments = new Map<string, ItemKey>();
+  const live = new Map<string, ItemKey>();
+  const recording: InsightStore = {
+    ...store,
+    read: async (wanted, wantedLive) => {
+      for (const key of wanted) segments.set(itemId(key), key);
+      for (const key of wantedLive) live.set(itemId(key), key);
+      return store.read(wanted.filter(isLeaderboard), []);
+    },
+  };
+  return { store: recording, segments, live };
+}
+
+const nothing: AdHocAnswer = {
+  buckets: new Map(),
+  groups: { groups: [], total: 0 },
+  rows: [],
+  queryId: "",
+  bytesScanned: 0,
+};
+
+/** What is asked at once may share a statement. */
+function recordingJobs() {
+  const asked: (readonly Ask[])[] = [];
+  const jobs: Shared["adHoc"] = {
+    answer: async (_, asks) => {
+      asked.push(asks);
+      return asks.map(() => nothing);
+    },
+    rows: async (_, ask) => {
+      asked.push([ask]);
+      return [];
+    },
+    job: async () => null,
+    cancel: async () => null,
+    watch: () => (async function* () {})(),
+  };
+  return { jobs, asked };
+}
+
+/** As the fallback would make them if it knew no answer yet. */
+async function statementsOf(
+  { control }: Pick<Shared, "control">,
+  scope: Scope,
+  asked: readonly (readonly Ask[])[],
+) {
+  const lookups = new LookupVersions({ control, clock: () => 0 });
+  const statements: ExplainedStatement[] = [];
+  const positions = new Map<string, number>();
+  for (const asks of asked) {
+    const posed = await Promise.all(asks.map((ask) => pose(scope, ask, lookups)));
+    for (const group of groupsOf(posed)) {
+      const { database, sql, parameters, estimate } = executionOf(group);
+      statements.push({ database, sql, parameters, estimatedBytes: estimate });
+      for (const { source, asked: own } of group)
+        if (own !== null) positions.set(idOf(source, own.question), statements.length);
+    }
+  }
+  return {
+    statements,
+    positionOf: ({ source, question }: AdHocAsk) => positions.get(idOf(source, question))!,
+  };
+}
+
+/** What the fields of one object and the buckets of one series share. */
+function idOf({ database, table }: Source, question: AdHocQuestion): string {
+  return JSON.stringify([database, table, question]);
+}

@@ -1,0 +1,166 @@
+/** What Athena says of groups: the ranking of all of them, in windows that pages share; or the ad-hoc fields of a page. */
+import { SluiceError } from "../model/errors.ts";
+import { type Aggregate, aggregateId, columnsOf, countComponent } from "../model/expression.ts";
+import { aggregatesBehind, readingOf } from "../model/fold.ts";
+import type { DimensionKey } from "../model/layout.ts";
+import type { Measure, Product } from "../model/product.ts";
+import type { Serving } from "../model/serving.ts";
+import type { Range } from "../model/time.ts";
+import type { AdHocGroup, AdHocGroups } from "../sql/grouped-questions.ts";
+import type { AdHocAnswer } from "./ad-hoc/answers.ts";
+import type { FoundGroups, PosedGroups } from "./groups.ts";
+import type { Workings } from "./insight.ts";
+import type { Manifests } from "./manifests.ts";
+
+/** What Athena said of one insight, by aggregate. Undefined: no event. */
+export interface AskedValues {
+  readonly found: ReadonlyMap<string, number | null> | undefined;
+  readonly queryId: string;
+  readonly bytesScanned: number;
+}
+
+/** What is asked for all groups of a page at once, as one of them sees it. */
+export interface GroupValues {
+  /** The groups are Athena's: so is what was asked for with them, stored or not, and all of it ends at the coverage. */
+  readonly fromAthena: boolean;
+  /** Null where the group asks for itself. */
+  of(measure: Measure): Promise<AskedValues> | null;
+}
+
+/** Ranks are asked for by the thousand, so that one answer serves many pages. */
+const window = 1_000;
+
+/** Rejects what Athena cannot answer: columns that it does not know yet, an edition whose lake has changed. */
+export async function assertAskable(manifests: Manifests, posed: PosedGroups): Promise<void> {
+  const { product, where, question, order, snapshot, isPast } = posed;
+  const read = [
+    ...question.dimensions,
+    ...where.map(({ column }) => column),
+    ...(order === null ? [] : aggregatesBehind(product, order.measure.expression).flatMap(columnsOf)),
+  ];
+  const unknown = read.find((property) => !snapshot.serving.isCatalogued(property));
+  if (unknown !== undefined)
+    throw new SluiceError(
+      "BACKEND_UNAVAILABLE",
+      `These groups of "${product.name}" need column "${unknown}", which the published edition did not know. Run "sluice refresh ${product.name}".`,
+    );
+  if (isPast && !(await manifests.sameLake(product, snapshot.manifest, covered(posed))))
+    throw new SluiceError(
+      "CURSOR_EXPIRED",
+      `A cursor pages over one edition. These groups are Athena's, which reads the lake as it is, and that has changed since edition ${snapshot.manifest.edition}. Leave after out to start from the present one.`,
+    );
+}
+
+/** The page as Athena ranks it, with the measures that its groups will be asked for. */
+export async function askedPage(workings: Workings, posed: PosedGroups): Promise<FoundGroups> {
+  const { product, question, order, snapshot, offset } = posed;
+  const end = offset + question.first;
+  const measures = question.measures
+    .map((name) => product.measure(name))
+    .filter((measure) => isCatalogued(product, snapshot.serving, measure));
+  const wanted = order === null ? measures : [order.measure, ...measures];
+  const aggregates = aggregatesOf(product, wanted);
+  const by = order && {
+    by: readingOf(product, order.measure.expression),
+    direction: order.direction,
+  };
+  const windows: AdHocGroups[] = [];
+  for (let from = Math.floor(offset / window) * window; from < end; from += window)
+    windows.push({ kind: "ranked", dimensions: question.dimensions, order: by, from, to: from + window });
+  const answers = await Promise.all(windows.map((groups) => ask(workings, posed, groups, aggregates)));
+  const first = Math.floor(offset / window) * window;
+  const page = answers
+    .flatMap((answer) => (answer?.groups.groups ?? []).map((group) => ({ group, answer: answer! })))
+    .slice(offset - first, end - first);
+  const total = answers[0]?.groups.total ?? 0;
+  return {
+    kind: "found",
+    groups: page.map(({ group }) => group.key),
+    values: (place) => {
+      const { group, answer } = page[place]!;
+      return {
+        fromAthena: true,
+        of: (measure) => (measures.includes(measure) ? Promise.resolve(valuesOf(group, answer)) : null),
+      };
+    },
+    hasNext: end < total,
+    total,
+  };
+}
+
+/** The ad-hoc fields of a page whose groups are known: each asked once for all of them. */
+export function listedValues(
+  workings: Workings,
+  posed: PosedGroups,
+  keys: readonly DimensionKey[],
+): FoundGroups["values"] {
+  const { product, question } = posed;
+  const groups: AdHocGroups = { kind: "listed", dimensions: question.dimensions, keys };
+  const asked = new Map<Measure, Promise<ListedAnswer>>();
+  const answerOf = (measure: Measure) => {
+    const known =
+      asked.get(measure) ?? ask(workings, posed, groups, aggregatesOf(product, [measure])).then(listed);
+    asked.set(measure, known);
+    return known;
+  };
+  return (place) => ({
+    fromAthena: false,
+    of: async (measure) => {
+      const { answer, byKey } = await answerOf(measure);
+      return valuesOf(byKey.get(JSON.stringify(keys[place])), answer);
+    },
+  });
+}
+
+interface ListedAnswer {
+  readonly answer: AdHocAnswer;
+  readonly byKey: ReadonlyMap<string, AdHocGroup>;
+}
+
+/** Asked only where the range meets the coverage. */
+function listed(answer: AdHocAnswer | null): ListedAnswer {
+  const groups = answer!.groups.groups;
+  return {
+    answer: answer!,
+    byKey: new Map(groups.map((group) => [JSON.stringify(group.key), group])),
+  };
+}
+
+function valuesOf(group: AdHocGroup | undefined, { queryId, bytesScanned }: AdHocAnswer) {
+  return { found: group?.aggregates, queryId, bytesScanned };
+}
+
+/** Null where nothing of the range is covered. */
+async function ask(
+  workings: Workings,
+  posed: PosedGroups,
+  groups: AdHocGroups,
+  aggregates: readonly Aggregate[],
+): Promise<AdHocAnswer | null> {
+  const { product, where, snapshot } = posed;
+  const range = covered(posed);
+  if (range.from >= range.to) return null;
+  return workings.adHoc.load({
+    source: product.source,
+    question: { where, range, by: null, groups },
+    aggregates,
+    partitions: snapshot.partitions,
+  });
+}
+
+function covered({ range, view: { coverage } }: PosedGroups): Range {
+  return { from: Math.max(range.from, coverage.from), to: Math.min(range.to, coverage.until) };
+}
+
+function isCatalogued(product: Product, serving: Serving, { expression }: Measure): boolean {
+  return aggregatesBehind(product, expression)
+    .flatMap(columnsOf)
+    .every((property) => serving.isCatalogued(property));
+}
+
+/** Each once; a statement has at least one. */
+function aggregatesOf(product: Product, measures: readonly Measure[]): Aggregate[] {
+  const found = measures.flatMap(({ expression }) => aggregatesBehind(product, expression));
+  const byId = new Map(found.map((aggregate) => [aggregateId(aggregate), aggregate]));
+  return byId.size > 0 ? [...byId.values()] : [countComponent.aggregate];
+}
