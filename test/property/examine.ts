@@ -7,7 +7,7 @@ import type { Random } from "./random.ts";
 import type { Table } from "./rows.ts";
 import type { View } from "./sources.ts";
 import { type Spec, specs } from "./spec.ts";
-import type { Truth } from "./truth.ts";
+import { sqlOf, type Truth } from "./truth.ts";
 
 export interface Examined {
   readonly url: string;
@@ -116,8 +116,10 @@ async function viewsOf({ url, truth, history }: Examined): Promise<Views> {
   for (const spec of specs) {
     const { product } = await data(url, `{ product(name: "${spec.name}") { coverage { from to liveTo } } }`);
     const { from, to, liveTo } = product.coverage;
+    // what is in the lake beyond the coverage, and did not come by the stream, nobody knows yet
+    const known = `"at" < ${sqlOf(to)}${spec.streamed ? ` OR "at" >= ${sqlOf(new Date(history.liveFrom).toISOString())}` : ""}`;
     const [{ newest, oldest } = {}] = await truth.rows(
-      `SELECT max("at") AS newest, min("at") AS oldest FROM ${spec.table}`,
+      `SELECT max("at") FILTER (WHERE ${known}) AS newest, min("at") AS oldest FROM ${spec.table}`,
     );
     const until = Math.max(Date.parse(to), liveTo === null ? 0 : Date.parse(liveTo));
     const broken =
