@@ -13,7 +13,7 @@ import {
   type Tenancy,
 } from "../../model/ad-hoc-job.ts";
 import { type AdHocDeps, spread } from "./deps.ts";
-import { change } from "./documents.ts";
+import { SharedDocument } from "./documents.ts";
 import { FairQueue } from "./queue.ts";
 
 interface Entry {
@@ -37,6 +37,7 @@ export class Slots {
   readonly #deps: AdHocDeps;
   readonly #process: string;
   readonly #lookAfter: (scope: Tenancy, id: string) => Promise<void>;
+  readonly #document: SharedDocument<SlotsDocument>;
   readonly #queue = new FairQueue<Entry>();
   /** Holders that this process speaks for. */
   readonly #own = new Set<string>();
@@ -50,6 +51,7 @@ export class Slots {
     this.#deps = deps;
     this.#process = process;
     this.#lookAfter = lookAfter;
+    this.#document = new SharedDocument(deps, slotsKey);
   }
 
   /** Resolves to true when the execution has a slot, to false as soon as the signal is aborted. */
@@ -180,7 +182,7 @@ export class Slots {
   }
 
   async #change(edit: (slots: SlotsDocument) => SlotsDocument): Promise<SlotsDocument> {
-    const changed = await change<SlotsDocument>(this.#deps, slotsKey, (current) => {
+    const changed = await this.#document.change((current) => {
       const slots = edit(current ?? none);
       return slots === none ? null : slots;
     });
