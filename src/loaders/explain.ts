@@ -12,7 +12,7 @@ import type { Session } from "../schema/context.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocAnswer } from "./ad-hoc/answers.ts";
 import { LookupVersions } from "./ad-hoc/lookup-versions.ts";
-import { type AdHocAsk, executionOf, groupsOf, pose, type RowsAsk } from "./ad-hoc/questions.ts";
+import { type AdHocAsk, executionOf, groupsOf, pose } from "./ad-hoc/questions.ts";
 import { type ExplainedFields, type ExplainedGroups, FieldRecord, keyText } from "./explain-record.ts";
 import { SegmentCache } from "./segments.ts";
 import { openSession, type Shared } from "./session.ts";
@@ -35,8 +35,6 @@ export interface ExplainingSession {
   /** Of everything that has resolved. */
   explanation(): Promise<Explanation>;
 }
-
-type Ask = AdHocAsk | RowsAsk;
 
 export function explainingSession(
   shared: Omit<Shared, "adHoc" | "segments">,
@@ -78,22 +76,17 @@ function recordingStore(store: InsightStore) {
 const nothing: AdHocAnswer = {
   buckets: new Map(),
   groups: { groups: [], total: 0 },
-  rows: [],
   queryId: "",
   bytesScanned: 0,
 };
 
 /** What is asked at once may share a statement. */
 function recordingJobs() {
-  const asked: (readonly Ask[])[] = [];
+  const asked: (readonly AdHocAsk[])[] = [];
   const jobs: Shared["adHoc"] = {
     answer: async (_, asks) => {
       asked.push(asks);
       return asks.map(() => nothing);
-    },
-    rows: async (_, ask) => {
-      asked.push([ask]);
-      return [];
     },
     job: async () => null,
     cancel: async () => null,
@@ -106,7 +99,7 @@ function recordingJobs() {
 async function statementsOf(
   { control }: Pick<Shared, "control">,
   scope: Scope,
-  asked: readonly (readonly Ask[])[],
+  asked: readonly (readonly AdHocAsk[])[],
 ) {
   const lookups = new LookupVersions({ control, clock: () => 0 });
   const statements: ExplainedStatement[] = [];
@@ -116,8 +109,7 @@ async function statementsOf(
     for (const group of groupsOf(posed)) {
       const { database, sql, parameters, estimate } = executionOf(group);
       statements.push({ database, sql, parameters, estimatedBytes: estimate });
-      for (const { source, asked: own } of group)
-        if (own !== null) positions.set(idOf(source, own.question), statements.length);
+      for (const { source, question } of group) positions.set(idOf(source, question), statements.length);
     }
   }
   return {

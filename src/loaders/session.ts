@@ -6,7 +6,7 @@ import type { Insight, Question, Session } from "../schema/context.ts";
 import { adHocLoader } from "./ad-hoc.ts";
 import type { AdHocJobs, AdHocWait } from "./ad-hoc/jobs.ts";
 import { catalogueEntry } from "./catalogue.ts";
-import { storedValues } from "./dimension-values.ts";
+import { dimensionValues } from "./dimension-values.ts";
 import { Gates } from "./gate.ts";
 import { poseGroups } from "./groups.ts";
 import { insightId, poseInsight, type Workings } from "./insight.ts";
@@ -61,10 +61,10 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
   return {
     insight: (question) => gate.plan(() => pose(workings, sights, question)),
     groups: (question) => poseGroups(workings, sights, question),
-    catalogue: (product) => {
-      const stored = (dimension: string) => storedValues(workings, sights, product, dimension);
-      return catalogueEntry(shared, product, stored, scope, wait);
-    },
+    catalogue: (product) =>
+      catalogueEntry(shared, product, (dimension, search, first) =>
+        dimensionValues(workings, sights, product, { dimension, search: search ?? "", first }),
+      ),
     adHocJob: (id) => shared.adHoc.job(scope, id),
     cancelAdHocJob: (id) => shared.adHoc.cancel(scope, id),
     adHocJobUpdates: (id) => shared.adHoc.watch(scope, id),

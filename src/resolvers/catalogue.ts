@@ -96,11 +96,16 @@ class DataProductResolver {
 
 @Resolver(() => Dimension)
 class DimensionResolver {
-  @FieldResolver(() => [String], { description: "Its known values, as text, in code-point order." })
+  @FieldResolver(() => [String], {
+    description: "Its known values, as text: texts in code-point order, numbers and instants from the least.",
+  })
   async values(
     @Root() dimension: OwnedDimension,
     @Ctx() { session }: SluiceContext,
-    @Arg("search", () => String, { nullable: true, description: "Only values that contain this text." })
+    @Arg("search", () => String, {
+      nullable: true,
+      description: "Only values that contain this text, case aside.",
+    })
     search: string | null | undefined,
     @Arg("first", () => Int, {
       nullable: true,

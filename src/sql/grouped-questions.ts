@@ -21,6 +21,8 @@ export interface RankedGroups {
   readonly order: { readonly by: Reading; readonly direction: Direction } | null;
   readonly from: number;
   readonly to: number;
+  /** Only those whose first dimension, as text, contains this, case aside. */
+  readonly containing?: string;
 }
 
 /** These groups, in no order; those without events are absent. There may be others among the rows. */
@@ -55,8 +57,15 @@ export function groupSql(
   return `CASE WHEN ${number} IN (${numbers.join(", ")}) THEN ${identifier(columnOf(source, property).name)} END`;
 }
 
-/** The condition that leaves the listed groups. */
-export function listedSql(source: Source, { dimensions, keys }: ListedGroups, render: Render): string {
+/** The condition that leaves the groups asked for, as far as it can be said of events. */
+export function groupsSql(source: Source, groups: AdHocGroups, render: Render): string[] {
+  if (groups.kind === "listed") return [listedSql(source, groups, render)];
+  if (groups.containing === undefined) return [];
+  const text = `CAST(${identifier(columnOf(source, groups.dimensions[0]!).name)} AS varchar)`;
+  return [`strpos(lower(${text}), lower(${render(groups.containing, "string")})) > 0`];
+}
+
+function listedSql(source: Source, { dimensions, keys }: ListedGroups, render: Render): string {
   const [only, ...others] = dimensions;
   const short = keys.filter((key) => key.every((value) => !isLong(value)));
   const conditions =

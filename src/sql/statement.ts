@@ -16,8 +16,8 @@ import {
   type GroupColumns,
   groupColumns,
   groupSql,
+  groupsSql,
   instantOf,
-  listedSql,
   rankedSql,
 } from "./grouped-questions.ts";
 import { fromSql } from "./lookups.ts";
@@ -128,8 +128,8 @@ function questionSql(source: Source, question: AdHocQuestion, parameters: string
   const time = identifier(source.time.name);
   const within = `${time} >= ${render(range.from, "datetime")} AND ${time} < ${render(range.to, "datetime")}`;
   const filtered = where.length === 0 ? [] : [filterSql(source, where, render)];
-  const listed = groups?.kind === "listed" ? [listedSql(source, groups, render)] : [];
-  return [within, ...filtered, ...listed].join(" AND ");
+  const grouped = groups === undefined ? [] : groupsSql(source, groups, render);
+  return [within, ...filtered, ...grouped].join(" AND ");
 }
 
 /** The partitions that the ranges touch, and no others: what Athena charges for. */

@@ -7,14 +7,16 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { RefreshDeps } from "../../etl/batch/deps.ts";
 import { dryRun } from "../../etl/batch/dry-run.ts";
 import { refresh } from "../../etl/batch/run.ts";
+import { openSession } from "../../src/loaders/session.ts";
 import { columns } from "../../src/model/columns.ts";
 import { lookup } from "../../src/model/lookup.ts";
 import { DataProduct, declaredProducts, Dimension, Measure, rollup } from "../../src/model/product.ts";
+import { analystScope } from "../../src/model/scope.ts";
 import { Column, Source } from "../../src/model/source.ts";
-import { dimensionValuesStatement } from "../../src/sql/dimension-values.ts";
 import { adHocStatement, readResult } from "../../src/sql/statement.ts";
+import { gateway } from "../groups/asking.ts";
 import { type Cloud, startCloud } from "./cloud.ts";
-import { storedBuckets, storedManifest } from "./stored.ts";
+import { storedBuckets } from "./stored.ts";
 
 @Source({
   table: "shop.sales",
@@ -191,11 +193,9 @@ test("an unchanged table takes no statement and no write", async () => {
 });
 
 test("the values of a looked up dimension can be searched", async () => {
-  const column = sales.dimensions.find(({ property }) => property === "region")!;
-  const { coverage } = await storedManifest(cloud, "SaleActivity");
-  const statement = dimensionValuesStatement(sales.source, column, coverage, "TH", 10);
-  const { rows } = await cloud.deps.warehouse.run(statement);
-  expect(rows).toEqual([["north"], ["south"]]);
+  const session = openSession(gateway(cloud), { scope: analystScope, adHocWaitMs: 60_000 });
+  const entry = await session.catalogue(sales);
+  expect(await entry.dimensionValues("region", "TH", 10)).toEqual(["north", "south"]);
 });
 
 test("what uses no looked up column joins and scans nothing more", async () => {

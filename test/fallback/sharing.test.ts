@@ -4,8 +4,6 @@ import type { AdHocAnswer } from "../../src/loaders/ad-hoc/answers.ts";
 import { FairQueue } from "../../src/loaders/ad-hoc/queue.ts";
 import type { ExecutionDocument, SlotsDocument } from "../../src/model/ad-hoc-job.ts";
 import { analystScope } from "../../src/model/scope.ts";
-import { dimensionValuesStatement } from "../../src/sql/dimension-values.ts";
-import { orderActivity } from "../batch/orders.ts";
 import { all, day, days, Gate, patience, tenant, World } from "./world.ts";
 
 let world: World;
@@ -64,21 +62,23 @@ test("what one request asks is one statement, without what is known or being ask
   expect(literals.sort()).toEqual(["11", "12", "13", "14"]);
 });
 
-test("the values of a dimension are asked once, by whomever", async () => {
+test("groups are asked for once, by whomever", async () => {
   const before = (await world.executions()).length;
-  const column = orderActivity.dimensions.find(({ property }) => property === "country")!;
-  const coverage = { from: all.from, until: all.to };
-  const { source } = orderActivity;
-  const { sql, parameters } = dimensionValuesStatement(source, column, coverage, null, 100);
-  const { partitions } = world.ask(0);
-  const asked = { source, sql, parameters, range: all, properties: ["country"], partitions };
-  const rows = await Promise.all(
-    [world.process(), world.process()].map((jobs) => jobs.rows(analystScope, asked, patient)),
+  const { partitions, source } = world.ask(0);
+  const groups = { kind: "ranked", dimensions: ["country"], order: null, from: 0, to: 100 } as const;
+  const where = [{ op: "isNull", column: "country", value: false }] as const;
+  const question = { where, range: all, by: null, groups };
+  const asked = { source, question, aggregates: [{ kind: "count" }] as const, partitions };
+  const answers = await Promise.all(
+    [world.process(), world.process()].map((jobs) => jobs.answer(analystScope, [asked], patient)),
   );
   const result = await world.cloud.duck.runAndReadAll(
     `SELECT DISTINCT "Country ""$""" FROM read_parquet('${world.orders}/*/*.parquet') WHERE "Country ""$""" IS NOT NULL ORDER BY 1`,
   );
-  for (const each of rows) expect(each).toEqual(result.getRows());
+  for (const [answer] of answers) {
+    if (answer === undefined || answer instanceof Error) throw answer ?? new Error("No answer.");
+    expect(answer.groups.groups.map(({ key }) => key)).toEqual(result.getRows());
+  }
   expect(await world.executions()).toHaveLength(before + 1);
 });
 

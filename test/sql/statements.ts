@@ -2,8 +2,9 @@
  * Statements as the product builds them, of declared products and random questions. A new builder of statements gets a
  * line in `builders`.
  */
-import { type Aggregate, aggregatesOf } from "../../src/model/expression.ts";
+import { type Aggregate, aggregateId, aggregatesOf } from "../../src/model/expression.ts";
 import { type Condition, type Filter, operatorsOf } from "../../src/model/filter.ts";
+import type { Reading } from "../../src/model/fold.ts";
 import type { Product } from "../../src/model/product.ts";
 import type { Column, Source } from "../../src/model/source.ts";
 import { grains } from "../../src/model/time.ts";
@@ -18,9 +19,10 @@ import {
   dropTablesSql,
   setLocationSql,
 } from "../../src/sql/catalogue.ts";
-import { dimensionValuesStatement } from "../../src/sql/dimension-values.ts";
 import { createGoldTableSql } from "../../src/sql/gold-table.ts";
 import { dimensionRowsSql, registerDimensionSql, registerRowsSql } from "../../src/sql/lookups.ts";
+import { columnOf } from "../../src/sql/fragments.ts";
+import type { AdHocGroups } from "../../src/sql/grouped-questions.ts";
 import { type AdHocQuestion, adHocStatement, partitionValue } from "../../src/sql/statement.ts";
 import { compactSql, countSql, unloadGoldSql } from "../../src/sql/unload.ts";
 
@@ -39,10 +41,8 @@ const target = "s3://lake/a/";
 /** Everything that sends statements, by what it is for. */
 export const builders: Readonly<Record<string, Builder>> = {
   "ad-hoc questions": (product, random) => [randomAdHoc(product, random)],
-  "values of dimensions": ({ source, dimensions }, random) =>
-    dimensions.map((column) =>
-      dimensionValuesStatement(source, column, coverageOf(random), some(random, [null, "", "it's ?"]), 50),
-    ),
+  "ad-hoc groups": (product, random) =>
+    product.dimensions.length === 0 ? [] : [randomAdHoc(product, random, randomGroups)],
   "UNLOAD of gold": (product, random) => {
     const partitions = partitionsOf(product.source, random);
     return [plain(unloadGoldSql(product, { partitions, target }, instantOf(random)))];
@@ -83,23 +83,54 @@ function plain(sql: string): Built {
   return { sql, parameters: [] };
 }
 
-function randomAdHoc(product: Product, random: Random): Built {
+function randomAdHoc(
+  product: Product,
+  random: Random,
+  groupsOf: (product: Product, aggregates: readonly Aggregate[], random: Random) => AdHocGroups | null = () =>
+    null,
+): Built {
   const { source } = product;
+  const aggregates = listOf(random, 4, () => randomAggregate(product, random));
   const questions = listOf(random, 3, (): AdHocQuestion => {
     const from = instantOf(random);
-    const by = some(random, [null, null, ...grains]);
+    const groups = random() < 0.7 ? groupsOf(product, aggregates, random) : null;
     return {
       where: randomFilter(source, random),
       range: { from, to: from + 1 + Math.floor(random() * 1e11) },
-      by,
+      by: groups === null ? some(random, [null, null, ...grains]) : null,
+      ...(groups && { groups }),
     };
   });
-  return adHocStatement(
-    source,
-    questions,
-    listOf(random, 4, () => randomAggregate(product, random)),
-  );
+  return adHocStatement(source, questions, aggregates);
 }
+
+function randomGroups(product: Product, aggregates: readonly Aggregate[], random: Random): AdHocGroups {
+  const properties = product.dimensions.map(({ property }) => property);
+  const dimensions = [...new Set(listOf(random, 3, () => some(random, properties)))];
+  const types = dimensions.map((each) => columnOf(product.source, each).type);
+  if (random() < 0.4)
+    return {
+      kind: "listed",
+      dimensions,
+      keys: listOf(random, 3, () => types.map((type) => some<Value>(random, [null, ...values[type]]))),
+    };
+  const by: Reading =
+    random() < 0.5
+      ? oneOf(aggregates, random)
+      : { divide: [oneOf(aggregates, random), oneOf(aggregates, random)] };
+  return {
+    kind: "ranked",
+    dimensions,
+    order: random() < 0.3 ? null : { by, direction: some(random, ["ASC", "DESC"] as const) },
+    from: 0,
+    to: 10,
+    ...(random() < 0.3 && ["string", "boolean"].includes(types[0]!) && { containing: "it's ?" }),
+  };
+}
+
+const oneOf = (aggregates: readonly Aggregate[], random: Random): Reading => ({
+  aggregate: aggregateId(some(random, aggregates)),
+});
 
 /** A measure's own, or any over any column. */
 function randomAggregate(product: Product, random: Random): Aggregate {
@@ -144,11 +175,6 @@ const values = {
   boolean: [true, false],
   datetime: [0, -1, Date.UTC(2024, 1, 29, 23, 59, 59, 999), Date.parse("0001-01-01T00:00:00Z")],
 } as const satisfies Record<ColumnType, readonly Value[]>;
-
-function coverageOf(random: Random): { from: number; until: number } {
-  const from = instantOf(random);
-  return { from, until: from + 1 + Math.floor(random() * 1e11) };
-}
 
 function partitionsOf(source: Source, random: Random): string[] {
   return [...new Set(listOf(random, 5, () => partitionValue(source, instantOf(random))))];

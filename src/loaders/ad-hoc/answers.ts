@@ -1,7 +1,7 @@
 /** Answers, which never change: read from the result of an execution, and kept in memory as far as they fit. */
 import { LRUCache } from "lru-cache";
 import { type AdHocGroupList, readGroups } from "../../sql/grouped-questions.ts";
-import { type AdHocLayout, type AdHocResult, readResult, type StatementRows } from "../../sql/statement.ts";
+import { type AdHocLayout, type AdHocResult, readResult } from "../../sql/statement.ts";
 import type { Attendance } from "./attendance.ts";
 import type { Posed } from "./questions.ts";
 
@@ -10,8 +10,6 @@ export interface AdHocAnswer {
   readonly buckets: AdHocResult;
   /** Of a question that asks for groups. */
   readonly groups: AdHocGroupList;
-  /** Of a statement of its own: all that it found. */
-  readonly rows: StatementRows;
   readonly queryId: string;
   /** Of the whole statement, which may have answered other questions too. */
   readonly bytesScanned: number;
@@ -31,20 +29,20 @@ export class Answers {
   }
 
   /** What an execution that has succeeded says of a question; null when Athena no longer has its result. */
-  async read({ id, asked }: Posed, attendance: Attendance): Promise<AdHocAnswer | null> {
+  async read({ id, question }: Posed, attendance: Attendance): Promise<AdHocAnswer | null> {
     const rows = await attendance.rows();
     if (rows === null) return null;
     // another one that waited for it may have read it meanwhile
     const kept = this.#kept.get(id);
     if (kept !== undefined) return kept;
     const { questions, queryId, bytesScanned } = attendance.document;
-    const layout = attendance.document.layout as AdHocLayout | null;
+    const layout = attendance.document.layout as AdHocLayout;
     const number = questions.indexOf(id) + 1;
-    const groups = asked?.question.groups;
+    const own = rows.get(number) ?? [];
+    const { groups } = question;
     const answer: AdHocAnswer = {
-      buckets: layout === null ? new Map() : readResult(layout, rows, number),
-      groups: layout === null || groups === undefined ? noGroups : readGroups(layout, rows, number, groups),
-      rows: layout === null ? rows : [],
+      buckets: groups === undefined ? readResult(layout, own, number) : new Map(),
+      groups: groups === undefined ? noGroups : readGroups(layout, own, number, groups),
       queryId: queryId!,
       bytesScanned: bytesScanned ?? 0,
     };
@@ -53,10 +51,9 @@ export class Answers {
   }
 }
 
-function cellsOf({ buckets, groups, rows }: AdHocAnswer): number {
+function cellsOf({ buckets, groups }: AdHocAnswer): number {
   let cells = 1;
   for (const { key, aggregates } of groups.groups) cells += 1 + key.length + aggregates.size;
   for (const bucket of buckets.values()) cells += 1 + bucket.size;
-  for (const row of rows) cells += 1 + row.length;
   return cells;
 }

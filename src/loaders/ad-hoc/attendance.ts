@@ -27,6 +27,9 @@ export interface AttendanceOptions {
   readonly gone: () => void;
 }
 
+/** By the number of the question, which stands first in a row. */
+type RowsByQuestion = ReadonlyMap<number, StatementResult["rows"]>;
+
 type Edit = (document: ExecutionDocument) => ExecutionDocument;
 
 const firstPollMs = 100;
@@ -44,7 +47,7 @@ export class Attendance {
   #last: Promise<unknown> = Promise.resolve();
   #turns = 0;
   #leasing: Promise<ExecutionDocument> | null = null;
-  #rows: Promise<StatementResult["rows"] | null> | null = null;
+  #rows: Promise<RowsByQuestion | null> | null = null;
   #wakers: (() => void)[] = [];
   #resolve!: (ended: ExecutionDocument) => void;
   #reject!: (error: unknown) => void;
@@ -145,10 +148,10 @@ export class Attendance {
   }
 
   /** The rows of its result, read once; null when Athena no longer has them. */
-  rows(): Promise<StatementResult["rows"] | null> {
+  rows(): Promise<RowsByQuestion | null> {
     const { queryId } = this.document;
     if (queryId === null) return Promise.resolve(null);
-    this.#rows ??= this.#options.deps.executions.rows(queryId);
+    this.#rows ??= this.#options.deps.executions.rows(queryId).then((rows) => rows && byQuestion(rows));
     this.#rows.catch(() => (this.#rows = null));
     return this.#rows;
   }
@@ -307,4 +310,15 @@ export class Attendance {
     this.#wake();
     this.#options.gone();
   }
+}
+
+function byQuestion(rows: StatementResult["rows"]): RowsByQuestion {
+  const found = new Map<number, StatementResult["rows"][number][]>();
+  for (const row of rows) {
+    const number = Number(row[0]);
+    const own = found.get(number);
+    if (own === undefined) found.set(number, [row]);
+    else own.push(row);
+  }
+  return found;
 }

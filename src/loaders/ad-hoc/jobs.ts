@@ -10,7 +10,6 @@ import { type AdHocJob, type ExecutionDocument, isOver, jobOf } from "../../mode
 import { AdHocPendingError, type SluiceError } from "../../model/errors.ts";
 import type { Scope } from "../../model/scope.ts";
 import type { Instant } from "../../model/time.ts";
-import type { StatementRows } from "../../sql/statement.ts";
 import { type AdHocAnswer, Answers } from "./answers.ts";
 import type { Attendance } from "./attendance.ts";
 import { Attendances } from "./attendances.ts";
@@ -18,7 +17,7 @@ import { Claims } from "./claims.ts";
 import type { AdHocDeps } from "./deps.ts";
 import { cancelled, errorOf, failed } from "./endings.ts";
 import { LookupVersions } from "./lookup-versions.ts";
-import { type AdHocAsk, checkSize, pose, type Posed, type RowsAsk } from "./questions.ts";
+import { type AdHocAsk, checkSize, pose, type Posed } from "./questions.ts";
 
 export interface AdHocWait {
   /** 0: what is not known yet is pending at once. */
@@ -69,13 +68,6 @@ export class AdHocJobs {
     );
   }
 
-  /** All rows of a statement of its own. Rejects as a question would. */
-  async rows(scope: Scope, ask: RowsAsk, wait: AdHocWait): Promise<StatementRows> {
-    const deadline = this.#deps.clock() + wait.waitMs;
-    const posed = await this.#pose(scope, ask);
-    return (await this.#answer(scope, posed, undefined, deadline, wait.signal)).rows;
-  }
-
   /** Null for what is not there, or is another tenant's. A job whose process has died goes on, or is CANCELLED. */
   async job(scope: Scope, id: string): Promise<AdHocJob | null> {
     const attendance = await this.#attendance(scope, id);
@@ -115,7 +107,7 @@ export class AdHocJobs {
     return this.#attendances.close();
   }
 
-  async #pose(scope: Scope, ask: AdHocAsk | RowsAsk): Promise<Posed> {
+  async #pose(scope: Scope, ask: AdHocAsk): Promise<Posed> {
     const posed = await pose(scope, ask, this.#lookups);
     checkSize(posed);
     return posed;

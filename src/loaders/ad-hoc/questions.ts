@@ -7,29 +7,21 @@ import { type Aggregate, aggregateId } from "../../model/expression.ts";
 import type { Source } from "../../model/source.ts";
 import type { Range } from "../../model/time.ts";
 import { estimateBytes } from "../../sql/estimate.ts";
-import { type AdHocLayout, type AdHocQuestion, adHocStatement, usedProperties } from "../../sql/statement.ts";
+import {
+  type AdHocQuestion,
+  type AdHocStatement,
+  adHocStatement,
+  usedProperties,
+} from "../../sql/statement.ts";
 import type { NewExecution } from "./attendances.ts";
 import type { LookupVersions } from "./lookup-versions.ts";
 
-/** What every ask says of the data that it is about. */
-interface Asked {
+export interface AdHocAsk {
   readonly source: Source;
   /** The lake partitions that touch a range, by value, as the request's manifest has them. */
   readonly partitions: (range: Range) => Promise<LakePage>;
-}
-
-export interface AdHocAsk extends Asked {
   readonly question: AdHocQuestion;
   readonly aggregates: readonly Aggregate[];
-}
-
-/** A statement of its own, whose rows are the answer. */
-export interface RowsAsk extends Asked {
-  readonly sql: string;
-  readonly parameters: readonly string[];
-  readonly range: Range;
-  /** The columns that it reads, by property. */
-  readonly properties: readonly string[];
 }
 
 /** An ask with all that is needed to have it answered. */
@@ -39,32 +31,23 @@ export interface Posed {
   readonly source: Source;
   readonly partitions: LakePage;
   readonly properties: readonly string[];
-  /** Null for a statement of its own. */
-  readonly asked: Pick<AdHocAsk, "question" | "aggregates"> | null;
-  readonly alone: StatementText;
+  readonly question: AdHocQuestion;
+  readonly aggregates: readonly Aggregate[];
+  /** The statement that answers it and nothing else. */
+  readonly alone: AdHocStatement;
 }
 
-interface StatementText {
-  readonly sql: string;
-  readonly parameters: readonly string[];
-  readonly layout: AdHocLayout | null;
-}
-
-export async function pose(scope: Tenancy, ask: AdHocAsk | RowsAsk, lookups: LookupVersions): Promise<Posed> {
-  const { source } = ask;
-  const asked = "question" in ask ? { question: ask.question, aggregates: sorted(ask.aggregates) } : null;
-  const alone: StatementText =
-    "question" in ask
-      ? adHocStatement(source, [ask.question], asked!.aggregates)
-      : { sql: ask.sql, parameters: ask.parameters, layout: null };
-  const properties =
-    "question" in ask ? usedProperties([ask.question], asked!.aggregates) : [...ask.properties];
-  const partitions = await ask.partitions("question" in ask ? ask.question.range : ask.range);
+export async function pose(scope: Tenancy, ask: AdHocAsk, lookups: LookupVersions): Promise<Posed> {
+  const { source, question } = ask;
+  const aggregates = sorted(ask.aggregates);
+  const alone = adHocStatement(source, [question], aggregates);
+  const properties = usedProperties([question], aggregates);
+  const partitions = await ask.partitions(question.range);
   const read = [versionOf(partitions), await lookups.of(source, properties)];
   const { sql, parameters } = alone;
   // the question itself too: it says how the rows are read
-  const id = digest([scope.tenant, source.database, sql, parameters, asked?.question ?? null, read]);
-  return { id, source, partitions, properties, asked, alone };
+  const id = digest([scope.tenant, source.database, sql, parameters, question, read]);
+  return { id, source, partitions, properties, question, aggregates, alone };
 }
 
 /** In whatever order fields ask for them, the statement is one. */
@@ -95,17 +78,19 @@ const maxQuestions = 200;
 const maxTextBytes = 240_000;
 const maxStatementBytes = 330_000;
 
-/** What one statement answers, for each: as few as they fit into. Throws `UserInputError` for what fits into none. */
+/** What one statement answers, for each: as few as they fit into. */
 export function groupsOf(posed: readonly Posed[]): readonly (readonly Posed[])[] {
-  const bySource = new Map<Source, Posed[]>();
-  const groups: (readonly Posed[])[] = [];
+  return bySource(posed).flatMap(fitting);
+}
+
+function bySource(posed: readonly Posed[]): Posed[][] {
+  const groups = new Map<Source, Posed[]>();
   for (const each of posed) {
-    const group = bySource.get(each.source);
-    if (each.asked === null) groups.push([each]);
-    else if (group === undefined) bySource.set(each.source, [each]);
+    const group = groups.get(each.source);
+    if (group === undefined) groups.set(each.source, [each]);
     else group.push(each);
   }
-  return [...groups, ...[...bySource.values()].flatMap(fitting)];
+  return [...groups.values()];
 }
 
 function fitting(group: readonly Posed[]): readonly (readonly Posed[])[] {
@@ -115,7 +100,7 @@ function fitting(group: readonly Posed[]): readonly (readonly Posed[])[] {
   return [...fitting(group.slice(0, half)), ...fitting(group.slice(half))];
 }
 
-function fits({ sql, parameters }: StatementText): boolean {
+function fits({ sql, parameters }: AdHocStatement): boolean {
   const bytes = Buffer.byteLength(JSON.stringify([sql, parameters]));
   return Buffer.byteLength(sql) <= maxTextBytes && bytes <= maxStatementBytes;
 }
@@ -128,15 +113,13 @@ export function checkSize({ alone }: Posed): void {
   );
 }
 
-function textOf(group: readonly Posed[]): StatementText {
+function textOf(group: readonly Posed[]): AdHocStatement {
   const [first] = group;
   if (group.length === 1) return first!.alone;
-  const asked = group.flatMap((each) => each.asked ?? []);
-  const aggregates = sorted(asked.flatMap((each) => each.aggregates));
   return adHocStatement(
     first!.source,
-    asked.map(({ question }) => question),
-    aggregates,
+    group.map(({ question }) => question),
+    sorted(group.flatMap(({ aggregates }) => aggregates)),
   );
 }
 
