@@ -1,5 +1,10 @@
 /** The plan of a query for a terminal. */
-import type { AskedFields, ExplainedFields, StoredFields } from "../src/loaders/explain-record.ts";
+import type {
+  AskedFields,
+  ExplainedFields,
+  ExplainedGroups,
+  StoredFields,
+} from "../src/loaders/explain-record.ts";
 import type { ExplainedStatement, Explanation } from "../src/loaders/explain.ts";
 
 /** The plan, and the fields that have none. */
@@ -14,11 +19,34 @@ const batchKeys = 100;
 
 export function explanationText(plan: ExplainedQuery): string {
   return [
+    ...plan.groups.map(groupsText),
     ...plan.fields.map(fieldsText),
     ...plan.statements.map(statementText),
     totalText(plan),
     ...plan.errors.map(({ path, code, message }) => `${path || "The query"}: ${code}: ${message}`),
   ].join("\n\n");
+}
+
+/** What its groups are asked for is known when they are. */
+function groupsText({
+  path,
+  product,
+  dimensions,
+  from,
+  to,
+  rollup,
+  reason,
+  advice,
+}: ExplainedGroups): string {
+  const found =
+    rollup === null
+      ? [
+          "  groups and their fields: ATHENA, as one question of a statement",
+          `    because ${reason}`,
+          ...advice.map((each) => `    -> ${each}`),
+        ]
+      : [`  groups: the keys of rollup ${rollup} that have events; their fields are then read by key`];
+  return [`${path} (${product}) by ${dimensions.join(", ")}, [${from}, ${to})`, ...found].join("\n");
 }
 
 function fieldsText(each: ExplainedFields): string {

@@ -56,7 +56,13 @@ export async function catalogueEntry(
       const stored = await storedValues(dimension);
       if (stored !== null) return foundIn(stored, search ?? "").slice(0, first);
       const { source } = product;
-      const { sql, parameters } = dimensionValuesStatement(source, column, manifest.coverage, search, first);
+      const { sql, parameters, isSearched } = dimensionValuesStatement(
+        source,
+        column,
+        manifest.coverage,
+        search,
+        first,
+      );
       const rows = await shared.adHoc.rows(
         scope,
         {
@@ -69,7 +75,8 @@ export async function catalogueEntry(
         },
         wait,
       );
-      return rows.map(([value]) => value ?? "");
+      const values = rows.map(([value]) => (column.type === "float" ? String(Number(value)) : (value ?? "")));
+      return isSearched || !search ? values : foundIn(values, search).slice(0, first);
     },
     measureSql: (measure) => expressionSql(product, product.measure(measure).expression),
   };

@@ -2,9 +2,11 @@
 import { type ItemKey, itemId } from "../model/layout.ts";
 import type { Scope } from "../model/scope.ts";
 import { formatInstant, type Range, type StoredGrain } from "../model/time.ts";
-import { adviceFor, reasonFor } from "../sql/advice.ts";
-import { type Piece, showRollups, type StoredPlan, type UnstoredPlan } from "../sql/plan.ts";
+import { adviceFor, groupsAdvice, reasonFor } from "../sql/advice.ts";
+import { planGroups } from "../sql/plan-groups.ts";
+import { type Piece, reachesLive, showRollups, type StoredPlan, type UnstoredPlan } from "../sql/plan.ts";
 import type { AdHocAsk } from "./ad-hoc/questions.ts";
+import type { PosedGroups } from "./groups.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 import { itemsOf } from "./stored-state.ts";
 import type { Trace, TracedField } from "./trace.ts";
@@ -63,7 +65,22 @@ interface Entry {
   readonly asks: Set<AdHocAsk>;
 }
 
+/** Where the groups of a field come from, and which there are. */
+export interface ExplainedGroups {
+  readonly path: string;
+  readonly product: string;
+  readonly dimensions: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  /** The rollup whose keys they are; null where Athena is asked. */
+  readonly rollup: string | null;
+  /** Why Athena is. */
+  readonly reason: string | null;
+  readonly advice: readonly string[];
+}
+
 export class FieldRecord implements Trace {
+  readonly groups: ExplainedGroups[] = [];
   readonly #scope: Scope;
   readonly #entries = new Map<string, Entry>();
 
@@ -72,7 +89,7 @@ export class FieldRecord implements Trace {
   }
 
   stored(field: TracedField, plan: StoredPlan, segments: readonly SegmentPart[]): void {
-    const { product, snapshot } = field.posed;
+    const { product, snapshot, range, view } = field.posed;
     const items = itemsOf({ product, serving: snapshot.serving, scope: this.#scope }, plan, segments);
     const add = (source: "EDITION" | "LIVE", pieces: readonly Piece[]): void => {
       const entry = this.#entry(field, source, plan.rollup.name, plan);
@@ -81,8 +98,9 @@ export class FieldRecord implements Trace {
           entry.buckets.set(`${grain} ${period} ${index}`, { grain, period });
       for (const { key, live } of items) if (live === (source === "LIVE")) entry.keys.set(itemId(key), key);
     };
-    if (plan.editions.length > 0 || plan.live.length === 0) add("EDITION", plan.editions);
-    if (plan.live.length > 0) add("LIVE", plan.live);
+    const isLive = reachesLive(plan, range, view);
+    if (plan.editions.length > 0 || !isLive) add("EDITION", plan.editions);
+    if (isLive) add("LIVE", plan.live);
   }
 
   asked(field: TracedField, plan: StoredPlan | UnstoredPlan, ask: AdHocAsk | null): void {
@@ -94,6 +112,22 @@ export class FieldRecord implements Trace {
       plan,
     );
     if (ask !== null) entry.asks.add(ask);
+  }
+
+  grouped({ product, question, where, range, view, snapshot }: PosedGroups, stored: { kind: string }): void {
+    const { dimensions, path } = question;
+    const plan = planGroups(snapshot.serving, where, dimensions, range, view);
+    const unstored = stored.kind === "unstored" ? (stored as UnstoredPlan) : null;
+    this.groups.push({
+      path: path.join("."),
+      product: product.name,
+      dimensions,
+      from: formatInstant(range.from),
+      to: formatInstant(range.to),
+      rollup: unstored === null && plan.kind === "groups" ? showRollups([plan.rollup]) : null,
+      reason: unstored?.reason ?? null,
+      advice: unstored === null ? [] : groupsAdvice({ product, where, dimensions, range, view }),
+    });
   }
 
   /** `positionOf` an ask in the list of statements, from 1. */

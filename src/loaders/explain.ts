@@ -13,12 +13,13 @@ import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocAnswer } from "./ad-hoc/answers.ts";
 import { LookupVersions } from "./ad-hoc/lookup-versions.ts";
 import { type AdHocAsk, executionOf, groupsOf, pose, type RowsAsk } from "./ad-hoc/questions.ts";
-import { type ExplainedFields, FieldRecord, keyText } from "./explain-record.ts";
+import { type ExplainedFields, type ExplainedGroups, FieldRecord, keyText } from "./explain-record.ts";
 import { SegmentCache } from "./segments.ts";
 import { openSession, type Shared } from "./session.ts";
 
 export interface Explanation {
   readonly fields: readonly ExplainedFields[];
+  readonly groups: readonly ExplainedGroups[];
   /** Items that DynamoDB would be asked for, each once: `pk sk`. */
   readonly segments: readonly string[];
   readonly liveItems: readonly string[];
@@ -51,6 +52,7 @@ export function explainingSession(
       const { statements, positionOf } = await statementsOf(shared, scope, adHoc.asked);
       return {
         fields: trace.fields(positionOf),
+        groups: trace.groups,
         segments: [...insights.segments.values()].map(keyText),
         liveItems: [...insights.live.values()].map(keyText),
         statements,

@@ -62,6 +62,7 @@ async function explore(workings: Workings, sights: Sights, question: GroupsQuest
   const { product, snapshot, isPast } = posed;
   try {
     const stored = await storedPage(workings, posed);
+    workings.trace?.grouped(posed, stored);
     if (stored.kind === "unstored") await assertAskable(sights.manifests, posed);
     return { posed, stored };
   } finally {

@@ -22,6 +22,7 @@ import type { AskedRange, Insight } from "../schema/context.ts";
 import {
   type Pieces,
   planStored,
+  reachesLive,
   showRollups,
   sliceOf,
   type StoredPlan,
@@ -208,14 +209,13 @@ class PlannedInsight implements Insight {
   async #stored(measure: Measure, plan: StoredPlan, path: readonly string[]): Promise<number | null> {
     this.#workings.trace?.stored({ path, measure, posed: this.#posed }, plan, this.#segments);
     const state = await this.#load(plan);
-    const { coverage, live } = this.#posed.view;
+    const { view } = this.#posed;
     const { provenance } = this.#workings;
     const { to } = this.range;
-    // that nothing has come since is known from the live status, too
-    const isBeyond = plan.rollup.live && live !== null && to > coverage.until;
-    if (plan.editions.length > 0 || !isBeyond) provenance.add(path, this.#fromEdition(), to);
-    if (isBeyond) {
-      const through = Math.min(to, Math.max(live.to, coverage.until));
+    const isLive = reachesLive(plan, this.range, view);
+    if (plan.editions.length > 0 || !isLive) provenance.add(path, this.#fromEdition(), to);
+    if (isLive) {
+      const through = Math.min(to, Math.max(view.live!.to, view.coverage.until));
       provenance.add(path, { source: "LIVE", through, ...(plan.partial && { partial: true }) }, to);
     }
     return readMeasure(this.product, measure.expression, stateReader(this.product.components, state));

@@ -65,6 +65,14 @@ export interface ExecutionDocument {
 /** Executions that may be at Athena now, of all tenants and gateways. */
 export interface SlotsDocument {
   readonly holders: Readonly<Record<string, SlotHolder>>;
+  /** Processes that found no room. */
+  readonly waiting: Readonly<Record<string, SlotWaiter>>;
+}
+
+export interface SlotWaiter {
+  readonly since: Instant;
+  /** When it has not said so again until then, it no longer waits. */
+  readonly until: Instant;
 }
 
 export interface SlotHolder {

@@ -9,6 +9,7 @@ import { type Argument, type Arguments, newResolver, query } from "../schema/der
 import { type GroupTypes, groupTypes } from "../schema/groups.ts";
 import { groupsField } from "../schema/names.ts";
 import { questionArguments, questionOf } from "./question.ts";
+import { responsePath } from "./response-path.ts";
 import { fieldsAt } from "./selection.ts";
 
 /** Of a product without dimensions there is nothing to group by. */
@@ -81,6 +82,7 @@ function groupsQuestion(product: Product, args: Arguments, info: GraphQLResolveI
     first,
     after: (args.after as string | null | undefined) ?? null,
     measures: selectedMeasures(product, info),
+    path: responsePath(info.path),
   };
 }
 

@@ -50,6 +50,8 @@ export interface GroupsQuestion extends Question {
   readonly after: string | null;
   /** The measures that the groups will be asked for. */
   readonly measures: readonly string[];
+  /** Where the field stands in the response. */
+  readonly path: readonly string[];
 }
 
 /** Some groups in the order asked for. */

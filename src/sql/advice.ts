@@ -47,6 +47,36 @@ export function adviceFor(unserved: Unserved): readonly string[] {
   return [`Declare ${name} with @Measure: a refresh can store a ${expression.kind}.`, ...slice];
 }
 
+/** What would have groups found in a rollup. */
+export function groupsAdvice({
+  product,
+  where,
+  dimensions,
+  range,
+  view,
+}: Pick<Unserved, "product" | "where" | "view"> & {
+  readonly dimensions: readonly string[];
+  readonly range: Range;
+}): readonly string[] {
+  const conditions = where.flatMap((condition) => conditionAdvice(product, where, condition));
+  const held = where.filter(({ column }) => !dimensions.includes(column));
+  const grouped: Filter = dimensions.map((column) => ({ op: "eq", column, value: "" }));
+  const wanted = rollupFor({ product, where: [...held, ...grouped], ranges: [range], view });
+  if (wanted !== null)
+    return [
+      ...new Set(conditions),
+      `Declare rollup(${list(wanted.dimensions)}, { grains: ${list(wanted.grains)}, top: n }) with n as large as there are groups.`,
+    ];
+  const columns = [...new Set([...held, ...grouped].map(({ column }) => column))];
+  const known = product.rollups.find((rollup) => isSame(rollup.dimensions, columns));
+  if (known === undefined) return [...new Set(conditions)];
+  const top = known.top === null ? "Declare" : "Declare a larger";
+  return [
+    ...new Set(conditions),
+    `${top} top on rollup(${list(known.dimensions)}): leaderboards that hold all keys name the groups.`,
+  ];
+}
+
 const refreshAdvice = ({ name }: Product): string =>
   `Run "sluice refresh ${name}": it stores what is missing.`;
 
@@ -74,7 +104,12 @@ function rollupAdvice({ product, ranges, view }: Unserved, { dimensions, grains 
 }
 
 /** The rollup that would hold the slice, by the coarsest grain that answers the ranges; null where none can, or it is there. */
-export function rollupFor({ product, where, ranges, view }: Unserved): WantedRollup | null {
+export function rollupFor({
+  product,
+  where,
+  ranges,
+  view,
+}: Pick<Unserved, "product" | "where" | "ranges" | "view">): WantedRollup | null {
   const time = product.source.time.property;
   const dimensions = [...new Set(where.map(({ column }) => column))].filter((column) => column !== time);
   const known = product.rollups.find((rollup) => isSame(rollup.dimensions, dimensions));

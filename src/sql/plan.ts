@@ -233,3 +233,8 @@ export function showRollups(rollups: readonly ServedRollup[]): string {
 export function show(rollup: ServedRollup): string {
   return `[${rollup.dimensions.join(", ")}]`;
 }
+
+/** Whether a stored answer speaks of what came in live: be it that nothing has, which the live status knows. */
+export function reachesLive({ rollup }: StoredPlan, { to }: Range, { coverage, live }: View): boolean {
+  return rollup.live && live !== null && to > coverage.until;
+}

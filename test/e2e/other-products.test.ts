@@ -104,6 +104,18 @@ describe("a source without a stream", () => {
       count(DISTINCT c0) AS c0, count(DISTINCT bucket) AS bucket, count(DISTINCT seen) AS seen, count(DISTINCT mixed) AS mixed FROM things`);
     expect(values).toEqual(truth);
   });
+
+  it("finds values by what they look like, numbers too", async () => {
+    const answer = await data(
+      world.url,
+      `{ product(name: "ThingActivity") { dimensions { name values(search: "5") } } }`,
+    );
+    const found = answer.product.dimensions.find(({ name }: Json) => name === "bucket").values;
+    const rows = await world.truth.rows("SELECT DISTINCT bucket FROM things WHERE bucket IS NOT NULL");
+    const shown = rows.map(({ bucket }) => String(bucket)).filter((text) => text.includes("5"));
+    expect(found.toSorted()).toEqual(shown.toSorted());
+    expect(found.length).toBeGreaterThan(0);
+  });
 });
 
 describe("bad instants", () => {

@@ -142,6 +142,35 @@ describe("the plan", () => {
     expect(plan.fields[0]!.asked!.reason).toBe("no rollup answers lt on warmest");
   });
 
+  test("says of groups whose keys they are, or why they are Athena's, with the statement that is then sent", async () => {
+    const pinned = await explain(
+      `{ weatherReportBy(dimensions: [SKY], where: {sky: {in: ["sun", "fog"]}}, ${rangeOf("2014-01-01", "2015-01-01")}) { nodes { days } } }`,
+    );
+    expect(pinned.groups).toMatchObject([
+      { path: "weatherReportBy", dimensions: ["sky"], rollup: "[sky]", reason: null },
+    ]);
+    expect(pinned.segments.map((key) => key.split("#")[4])).toEqual([
+      expect.stringMatching(/^\["(?:sun|fog)"\] /),
+      expect.stringMatching(/^\["(?:sun|fog)"\] /),
+    ]);
+    const query = `{ by: weatherReportBy(dimensions: [SKY], orderBy: {measure: RAIN}, ${rangeOf("2013-05-01", "2013-07-01")}) { nodes { days skies } } }`;
+    const open = await explain(query);
+    expect(open.groups).toMatchObject([
+      {
+        path: "by",
+        rollup: null,
+        reason: "no leaderboard names the keys of [sky]",
+        advice: [`Declare top on rollup(["sky"]): leaderboards that hold all keys name the groups.`],
+      },
+    ]);
+    expect(count.sent()).toEqual([]);
+    await data(demo.url, query);
+    expect(open.statements.map(({ sql }) => sql)).toEqual(
+      demo.count.sent().map(({ QueryString }) => QueryString),
+    );
+    expect(explanationText(open)).toContain("because no leaderboard names the keys of [sky]");
+  });
+
   test("is cut to ten keys for reading", async () => {
     const plan = await explain(
       `{ weatherReport(${rangeOf("2012-01-01", "2015-01-01")}) { series(grain: DAY) { days } } }`,

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AdHocAnswer } from "../../src/loaders/ad-hoc/answers.ts";
 import { FairQueue } from "../../src/loaders/ad-hoc/queue.ts";
-import type { ExecutionDocument } from "../../src/model/ad-hoc-job.ts";
+import type { ExecutionDocument, SlotsDocument } from "../../src/model/ad-hoc-job.ts";
 import { analystScope } from "../../src/model/scope.ts";
 import { dimensionValuesStatement } from "../../src/sql/dimension-values.ts";
 import { orderActivity } from "../batch/orders.ts";
@@ -125,6 +125,30 @@ test("a tenant who asks little is not behind all that another asks", async () =>
   const order = gate.started.map((parameters) => Number(/\b(?:10\d|20\d|100)\b/.exec(parameters)![0]));
   expect(order.slice(-2).every((least) => least < 200)).toBe(true);
   expect(order).toHaveLength(8);
+});
+
+test("a process with little to do is not behind all that another one has to", async () => {
+  await world.refresh();
+  const gate = new Gate();
+  const open = () => world.process({ limits: { concurrency: 1 }, executions: gate.executions });
+  const [busy, idle] = [open(), open()];
+  const waiting = [busy.answer(analystScope, [world.ask(110)], patient)];
+  await expect.poll(() => gate.started.length, patience).toBe(1);
+  for (const least of [111, 112, 113, 114, 115])
+    waiting.push(busy.answer(analystScope, [world.ask(least)], patient));
+  const inLine = async () => {
+    const slots = (await world.cloud.items("sluice-jobs")).get("slots holders")!;
+    return Object.keys((JSON.parse(slots["d"]!) as SlotsDocument).waiting).length;
+  };
+  await expect.poll(inLine, patience).toBe(1);
+  waiting.push(idle.answer(analystScope, [world.ask(210)], patient));
+  await expect.poll(inLine, patience).toBe(2);
+  world.now += 1_000;
+  gate.open();
+  await Promise.all(waiting);
+  const order = gate.started.map((parameters) => Number(/\b(?:11\d|210)\b/.exec(parameters)![0]));
+  expect(order).toHaveLength(7);
+  expect(order.indexOf(210)).toBeLessThanOrEqual(2);
 });
 
 test("tenants take turns, each one's entries come in their order", () => {

@@ -14,13 +14,13 @@ import type { Cloud } from "../batch/cloud.ts";
 export type Json = any;
 
 /** A gateway that looks for a manifest with every request. */
-export function gateway({ deps, adHoc }: Cloud): Shared {
-  const { control, insights } = deps;
+export function gateway(cloud: Cloud): Shared {
+  const { control, insights } = cloud.deps;
   const reading = { control, clock: () => performance.now(), maxAgeMs: 0 };
   return {
     control,
     insights,
-    adHoc: adHoc(),
+    adHoc: cloud.adHoc(),
     manifests: new Manifests(reading),
     liveStatus: new LiveStatus(reading),
     segments: new SegmentCache(),

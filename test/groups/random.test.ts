@@ -186,7 +186,7 @@ test(`${questions} random questions are answered as DuckDB does, from boards, pi
     const source = sourcesOf(answer, "groups.nodes").join();
     const counted = answer.data.groups.totalCount === null ? "leaders" : "all";
     seen[`${source} ${counted}`] = (seen[`${source} ${counted}`] ?? 0) + 1;
-    expect(answer.statements.length).toBe(source.includes("ATHENA") ? 1 : answer.statements.length);
+    // none for a question that was asked before
     expect(answer.statements.length).toBeLessThanOrEqual(1);
   }
   for (const kind of ["EDITION all", "EDITION leaders", "ATHENA all", "ATHENA,EDITION all"])

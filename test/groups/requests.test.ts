@@ -167,7 +167,7 @@ test("the values of a dimension come from its leaderboards, or from Athena, and 
 
 test("the values of a dimension are searched by text, case aside", async () => {
   const before = cloud.statements.length;
-  const session = openSession(gateway(cloud), { scope: analystScope, adHocWaitMs: 0 });
+  const session = openSession(gateway(cloud), { scope: analystScope, adHocWaitMs: 60_000 });
   const entry = await session.catalogue(stallActivity);
   expect(await entry.dimensionValues("town", "ÜL", 20)).toEqual(["Ülm"]);
   expect(await entry.dimensionValues("town", "l", 1)).toEqual(["Ulm"]);

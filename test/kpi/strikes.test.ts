@@ -279,7 +279,7 @@ test("identities differ, and provenance tells of both sides under the growth", a
       path: "strikeActivity.growth",
       fields: ["strikes", "meanCost"],
       source: "EDITION",
-      through: "2001-01-01T00:00:00.000Z",
+      through: "2002-01-01T00:00:00.000Z",
       edition: expect.any(String) as string,
     },
   ]);

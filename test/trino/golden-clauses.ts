@@ -45,6 +45,7 @@ export const goldenClauses: Readonly<Record<string, readonly GoldenQuery[]>> = {
   ],
   "NullPredicate IS NULL": [["SELECT NULL IS NULL, '' IS NULL, nan() IS NULL", "true | false | false"]],
   "NullPredicate IS NOT NULL": [["SELECT NULL IS NOT NULL, '' IS NOT NULL", "false | true"]],
+  "ArithmeticBinary +": [["SELECT 3 + -5, 0.1e0 + 0.2e0, 1 + NULL", "-2 | 0.30000000000000004 | NULL"]],
   "ArithmeticBinary *": [
     ["SELECT -3 * 2, 0.5 * CAST(7 AS bigint), 0.1e0 * 3, 1 * NULL", "-6 | 3.5 | 0.30000000000000004 | NULL"],
   ],

@@ -146,6 +146,8 @@ export const goldenFunctions: Readonly<Record<string, readonly GoldenQuery[]>> =
     // decimal arithmetic is exact: 0.07 * 100 is 7, where doubles give 7.000000000000001
     ["SELECT ceil(0.07 * CAST(100 AS bigint)), ceil(0.07e0 * 100)", "7 | 8.0"],
   ],
+  "cardinality()": [["SELECT cardinality(ARRAY[1, NULL]), cardinality(ARRAY['a'])", "2 | 1"]],
+  "sequence()": [["SELECT sequence(3, 1), sequence(-1, 1), sequence(2, 2)", "[3, 2, 1] | [-1, 0, 1] | [2]"]],
   "element_at()": [
     [
       "SELECT element_at(ARRAY[5, 6], 1), element_at(ARRAY[5, 6], -1), element_at(ARRAY[5, 6], 3)",

@@ -28,7 +28,10 @@ export class Attendances {
   constructor(deps: AdHocDeps) {
     this.#deps = deps;
     this.#process = deps.token();
-    this.#driver = new Driver(deps, new Slots(deps, (scope, id) => this.#lookAfter(scope, id)));
+    this.#driver = new Driver(
+      deps,
+      new Slots(deps, this.#process, (scope, id) => this.#lookAfter(scope, id)),
+    );
   }
 
   /** Null when the tenant has no such execution. */

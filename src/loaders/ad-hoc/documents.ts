@@ -7,6 +7,34 @@ import type { AdHocDeps } from "./deps.ts";
 const firstBackoffMs = 10;
 const longestBackoffMs = 200;
 
+/** A document that many write, as this process has written it last: mostly nobody has meanwhile, and it need not be read. */
+export class SharedDocument<T extends object> {
+  readonly #deps: Parameters<typeof change>[0];
+  readonly #key: ItemKey;
+  #known: Versioned<T> | null = null;
+
+  constructor(deps: Parameters<typeof change>[0], key: ItemKey) {
+    this.#deps = deps;
+    this.#key = key;
+  }
+
+  /** As `change`. What is not to be changed is read before that is believed. */
+  async change(edit: (current: T | null) => T | null): Promise<Versioned<T> | null> {
+    const known = this.#known;
+    if (known !== null) {
+      const changed = await change(this.#deps, this.#key, edit, known);
+      if (changed !== known) return this.#learn(changed);
+    }
+    return this.#learn(await change(this.#deps, this.#key, edit));
+  }
+
+  /** Of several changes at a time, the newest counts. */
+  #learn(found: Versioned<T> | null): Versioned<T> | null {
+    if (found !== null && found.revision > (this.#known?.revision ?? -1)) this.#known = found;
+    return found;
+  }
+}
+
 /**
  * Resolves to the document as it is then; null when there is none and the edit makes none. An edit that gives back what
  * it was given, or null, writes nothing. `known` is tried first, unread.

@@ -9,7 +9,7 @@ import type { ExecutionStatus } from "../../backends/warehouse.ts";
 import { budgetDay, type ExecutionDocument, isOver } from "../../model/ad-hoc-job.ts";
 import { SluiceError } from "../../model/errors.ts";
 import type { Attendance } from "./attendance.ts";
-import { charge, reserve } from "./budget.ts";
+import { Budgets } from "./budget.ts";
 import { type AdHocDeps, spread } from "./deps.ts";
 import { broken, cancelled, type Ending, failed, overBudget, timedOut } from "./endings.ts";
 import type { Slots } from "./slots.ts";
@@ -30,9 +30,11 @@ const progressMs = 1_000;
 export class Driver {
   readonly #deps: AdHocDeps;
   readonly #slots: Slots;
+  readonly #budgets: Budgets;
 
   constructor(deps: AdHocDeps, slots: Slots) {
     this.#deps = deps;
+    this.#budgets = new Budgets(deps);
     this.#slots = slots;
   }
 
@@ -50,7 +52,7 @@ export class Driver {
   async settle(attendance: Attendance): Promise<void> {
     const { id, scope, document } = attendance;
     const bytes = await this.#bytesOf(id, document);
-    await charge(this.#deps, scope, { id, day: budgetDay(document.submittedAt), bytes });
+    await this.#budgets.charge(scope, { id, day: budgetDay(document.submittedAt), bytes });
     if (bytes !== document.bytesScanned)
       await attendance.change((current) => ({ ...current, bytesScanned: bytes }));
     await this.#slots.free(id);
@@ -73,18 +75,18 @@ export class Driver {
     if (!attendance.isOurs) return;
     const queryId = attendance.document.queryId ?? (await this.#start(attendance, signal));
     if (queryId === null) return;
-    await attendance.change((document) => ({
+    const named = attendance.change((document) => ({
       ...document,
       queryId,
       ...(!isOver(document) && { state: "RUNNING" }),
     }));
-    await this.#follow(attendance, queryId, signal);
+    await Promise.all([named, this.#follow(attendance, queryId, signal)]);
   }
 
   async #isAffordable(attendance: Attendance): Promise<boolean> {
     const { id, scope, document } = attendance;
     const { estimate, submittedAt } = document;
-    const refusal = await reserve(this.#deps, scope, { id, day: budgetDay(submittedAt), bytes: estimate });
+    const refusal = await this.#budgets.reserve(scope, { id, day: budgetDay(submittedAt), bytes: estimate });
     if (refusal === null) return true;
     await attendance.end(overBudget(estimate, refusal.left, this.#deps.limits.bytesPerDay));
     return false;

@@ -34,7 +34,7 @@ export interface RowsAsk extends Asked {
 
 /** An ask with all that is needed to have it answered. */
 export interface Posed {
-  /** Equal ids: the same statement over the same data, asked by the same tenant. */
+  /** Equal ids: the same question and statement over the same data, asked by the same tenant. */
   readonly id: string;
   readonly source: Source;
   readonly partitions: LakePage;
@@ -62,7 +62,8 @@ export async function pose(scope: Tenancy, ask: AdHocAsk | RowsAsk, lookups: Loo
   const partitions = await ask.partitions("question" in ask ? ask.question.range : ask.range);
   const read = [versionOf(partitions), await lookups.of(source, properties)];
   const { sql, parameters } = alone;
-  const id = digest([scope.tenant, source.database, sql, parameters, read]);
+  // the question itself too: it says how the rows are read
+  const id = digest([scope.tenant, source.database, sql, parameters, asked?.question ?? null, read]);
   return { id, source, partitions, properties, asked, alone };
 }
 

@@ -2,11 +2,18 @@
  * The executions that may be at Athena at a time, of all gateways together: holders in one document.
  *
  * Delivery guarantee: a slot is free again when its execution is over at Athena. One whose holder has died is given to
- * nobody else before its execution has been looked after.
+ * nobody else before its execution has been looked after. A process that waits gets one in its turn, however much others
+ * have to do.
  */
-import { type SlotHolder, type SlotsDocument, slotsKey, type Tenancy } from "../../model/ad-hoc-job.ts";
+import {
+  type SlotHolder,
+  type SlotsDocument,
+  type SlotWaiter,
+  slotsKey,
+  type Tenancy,
+} from "../../model/ad-hoc-job.ts";
 import { type AdHocDeps, spread } from "./deps.ts";
-import { change } from "./documents.ts";
+import { SharedDocument } from "./documents.ts";
 import { FairQueue } from "./queue.ts";
 
 interface Entry {
@@ -17,14 +24,20 @@ interface Entry {
   readonly reject: (error: unknown) => void;
 }
 
-type Holders = SlotsDocument["holders"];
+const none: SlotsDocument = { holders: {}, waiting: {} };
 
 const firstPollMs = 50;
 const longestPollMs = 500;
+/** A process that has waited for so long goes before those that have not. */
+const patienceMs = 1_000;
+/** What a process says of its waiting counts for so long. */
+const waitingMs = 5_000;
 
 export class Slots {
   readonly #deps: AdHocDeps;
+  readonly #process: string;
   readonly #lookAfter: (scope: Tenancy, id: string) => Promise<void>;
+  readonly #document: SharedDocument<SlotsDocument>;
   readonly #queue = new FairQueue<Entry>();
   /** Holders that this process speaks for. */
   readonly #own = new Set<string>();
@@ -34,9 +47,11 @@ export class Slots {
   #renewing = false;
 
   /** `lookAfter` is told of executions whose holder has not renewed their slot. */
-  constructor(deps: AdHocDeps, lookAfter: (scope: Tenancy, id: string) => Promise<void>) {
+  constructor(deps: AdHocDeps, process: string, lookAfter: (scope: Tenancy, id: string) => Promise<void>) {
     this.#deps = deps;
+    this.#process = process;
     this.#lookAfter = lookAfter;
+    this.#document = new SharedDocument(deps, slotsKey);
   }
 
   /** Resolves to true when the execution has a slot, to false as soon as the signal is aborted. */
@@ -51,16 +66,19 @@ export class Slots {
 
   /** The slot of an execution that may be at Athena already: it is taken, whatever others hold. */
   async keep(scope: Tenancy, id: string): Promise<void> {
-    await this.#change((holders) => ({ ...holders, [id]: this.#holder(scope) }));
+    await this.#change(({ holders, waiting }) => ({
+      holders: { ...holders, [id]: this.#holder(scope) },
+      waiting,
+    }));
     this.#holds(id);
   }
 
   async free(id: string): Promise<void> {
     this.leave(id);
-    await this.#change((holders) => {
-      if (!(id in holders)) return holders;
-      const { [id]: _freed, ...others } = holders;
-      return others;
+    await this.#change((slots) => {
+      if (!(id in slots.holders)) return slots;
+      const { [id]: _freed, ...holders } = slots.holders;
+      return { ...slots, holders };
     });
     this.#freed.abort();
     this.#freed = new AbortController();
@@ -85,18 +103,14 @@ export class Slots {
         if (await this.#tryToTake(scope, id)) return resolve(true);
         await this.#deps.wait(spread(pollMs, this.#deps), AbortSignal.any([signal, freed]));
       }
+      await this.#leaveLine();
     } catch (error) {
       reject(error);
     }
   }
 
   async #tryToTake(scope: Tenancy, id: string): Promise<boolean> {
-    const { concurrency } = this.#deps.limits;
-    const holders = await this.#change((current) =>
-      id in current || Object.keys(current).length < concurrency
-        ? { ...current, [id]: this.#holder(scope) }
-        : current,
-    );
+    const { holders } = await this.#change((slots) => this.#taken(slots, scope, id));
     if (id in holders) {
       this.#holds(id);
       return true;
@@ -104,6 +118,29 @@ export class Slots {
     for (const [other, holder] of Object.entries(holders))
       if (holder.until <= this.#deps.clock()) this.#reclaim(other, holder);
     return false;
+  }
+
+  /** With a slot for the execution where there is room and no other process's turn; else with this process in line. */
+  #taken(slots: SlotsDocument, scope: Tenancy, id: string): SlotsDocument {
+    const { clock, limits } = this.#deps;
+    const now = clock();
+    const { [this.#process]: own, ...others } = slots.waiting;
+    const hasRoom = id in slots.holders || Object.keys(slots.holders).length < limits.concurrency;
+    const isTurnOf = ({ since, until }: SlotWaiter) =>
+      until > now && since + patienceMs <= now && since < (own?.since ?? now);
+    if (hasRoom && !Object.values(others).some(isTurnOf))
+      return { holders: { ...slots.holders, [id]: this.#holder(scope) }, waiting: others };
+    if (own !== undefined && own.until > now + waitingMs / 2) return slots;
+    const waiter = { since: own?.since ?? now, until: now + waitingMs };
+    return { ...slots, waiting: { ...others, [this.#process]: waiter } };
+  }
+
+  async #leaveLine(): Promise<void> {
+    await this.#change((slots) => {
+      if (!(this.#process in slots.waiting)) return slots;
+      const { [this.#process]: _own, ...waiting } = slots.waiting;
+      return { ...slots, waiting };
+    });
   }
 
   #reclaim(id: string, { tenant }: SlotHolder): void {
@@ -126,18 +163,17 @@ export class Slots {
     while (this.#own.size > 0) {
       await this.#deps.wait(this.#deps.limits.leaseMs / 3);
       // a slot that could not be renewed this time is the next time
-      await this.#change((holders) => this.#renewed(holders)).catch(() => {});
+      await this.#change((slots) => this.#renewed(slots)).catch(() => {});
     }
     this.#renewing = false;
   }
 
-  #renewed(holders: Holders): Holders {
-    const own = Object.entries(holders).filter(([id]) => this.#own.has(id));
-    if (own.length === 0) return holders;
-    return {
-      ...holders,
-      ...Object.fromEntries(own.map(([id, { tenant }]) => [id, this.#holder({ tenant })])),
-    };
+  #renewed(slots: SlotsDocument): SlotsDocument {
+    const soon = this.#deps.clock() + (5 / 3) * this.#deps.limits.leaseMs;
+    const due = Object.entries(slots.holders).filter(([id, { until }]) => this.#own.has(id) && until <= soon);
+    if (due.length === 0) return slots;
+    const renewed = due.map(([id, { tenant }]) => [id, this.#holder({ tenant })] as const);
+    return { ...slots, holders: { ...slots.holders, ...Object.fromEntries(renewed) } };
   }
 
   /** Longer than the lease of an owner: whoever wants the execution takes it over with its slot. */
@@ -145,12 +181,11 @@ export class Slots {
     return { tenant, until: this.#deps.clock() + 2 * this.#deps.limits.leaseMs };
   }
 
-  async #change(edit: (holders: Holders) => Holders): Promise<Holders> {
-    const changed = await change<SlotsDocument>(this.#deps, slotsKey, (current) => {
-      const before = current?.holders ?? {};
-      const holders = edit(before);
-      return holders === before ? current : { holders };
+  async #change(edit: (slots: SlotsDocument) => SlotsDocument): Promise<SlotsDocument> {
+    const changed = await this.#document.change((current) => {
+      const slots = edit(current ?? none);
+      return slots === none ? null : slots;
     });
-    return changed?.value.holders ?? {};
+    return changed?.value ?? none;
   }
 }
