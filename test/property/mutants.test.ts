@@ -85,21 +85,23 @@ const mutations: readonly Mutation[] = [
 ];
 
 test("the planner as it is gets through", async () => {
-  await expect(ask(gateways.openGateway, 70)).resolves.toBe("right");
+  await expect(ask(gateways.openGateway, 1, 70)).resolves.toBe("right");
 });
 
 test.for(mutations)("one that $mistake is found", async (mutation) => {
   const { openGateway } = await mutantOf(mutation);
+  // what another gateway has asked Athena is not asked again
+  const own = 2 + mutations.indexOf(mutation);
   // most are found by the first twenty
-  await expect(ask(openGateway, 400)).rejects.toThrow(/^asked alone: (?!right)/m);
+  await expect(ask(openGateway, own, 400)).rejects.toThrow(/^asked alone: (?!right)/m);
 });
 
-async function ask(open: typeof gateways.openGateway, questions: number): Promise<"right"> {
+async function ask(open: typeof gateways.openGateway, own: number, questions: number): Promise<"right"> {
   const gateway = await world.openGateway(open);
   const { url } = gateway;
   try {
     const { truth } = world;
-    await examine({ url, truth, history: world, features: await featuresOf(url) }, seeded(1), questions);
+    await examine({ url, truth, history: world, features: await featuresOf(url) }, seeded(own), questions);
     return "right";
   } finally {
     await gateway.close();
@@ -114,7 +116,9 @@ const files = ["src/model/time.ts", "src/model/period.ts", "bin/gateway.ts"];
 async function mutantOf({ mistake, file, code, instead }: Mutation): Promise<typeof gateways> {
   const folder = path.join(mutants, mistake.replaceAll(/\W+/g, "-"));
   const inFolders = await Promise.all(
-    folders.map(async (each) => (await readdir(path.join(root, each))).map((name) => `${each}/${name}`)),
+    folders.map(async (each) =>
+      (await readdir(path.join(root, each), { recursive: true })).map((name) => `${each}/${name}`),
+    ),
   );
   const copied = [...inFolders.flat().filter((name) => name.endsWith(".ts")), ...files];
   for (const name of copied) {
