@@ -33,12 +33,19 @@ export async function dimensionValues(
     const seen = await sights.of(product);
     return { sight: seen, stored: await storedValues(workings, product, seen, dimension) };
   });
-  const values = stored ?? (await askedValues(workings, product, sight, column, search, first));
-  const wanted = lower(search);
-  return values
-    .map((value) => textOf(value, column))
-    .filter((text) => lower(text).includes(wanted))
-    .slice(0, first);
+  const isSearched = stored === null && isSearchable(column);
+  const asked = {
+    containing: isSearched ? search : "",
+    first: search === "" || isSearched ? first : mostSearched,
+  };
+  const values = stored ?? (await askedValues(workings, product, sight, column, asked));
+  const texts = values.map((value) => textOf(value, column));
+  return (isSearched ? texts : foundIn(texts, search)).slice(0, first);
+}
+
+/** Warehouses write numbers and instants in ways of their own. */
+function isSearchable({ type }: Column): boolean {
+  return type === "string" || type === "boolean";
 }
 
 type Known = Exclude<Value, null>;
@@ -58,25 +65,22 @@ async function storedValues(
   return known.keys.flatMap(([value]) => (value == null ? [] : [value])).sort(compareValues);
 }
 
-/** At least those of the first that contain the text. */
+/** The first that contain the text. */
 async function askedValues(
   workings: Workings,
   { source }: Product,
   { snapshot, view: { coverage } }: Sight,
-  { property, type }: Column,
-  search: string,
-  first: number,
+  { property }: Column,
+  { containing, first }: { readonly containing: string; readonly first: number },
 ): Promise<Known[]> {
   if (coverage.from >= coverage.until) return [];
-  // warehouses write numbers and instants in ways of their own
-  const isSearched = search !== "" && (type === "string" || type === "boolean");
   const groups: RankedGroups = {
     kind: "ranked",
     dimensions: [property],
     order: null,
     from: 0,
-    to: search === "" || isSearched ? first : mostSearched,
-    ...(isSearched && { containing: search }),
+    to: first,
+    ...(containing !== "" && { containing }),
   };
   const where = [{ op: "isNull", column: property, value: false }] as const;
   const range = { from: coverage.from, to: coverage.until };
@@ -91,6 +95,11 @@ async function askedValues(
 
 function textOf(value: Known, { type }: Column): string {
   return type === "datetime" ? formatInstant(Number(value)) : String(value);
+}
+
+function foundIn(texts: readonly string[], search: string): string[] {
+  const wanted = lower(search);
+  return texts.filter((text) => lower(text).includes(wanted));
 }
 
 /** By code point, one for one, as Trino does it. */
