@@ -4,6 +4,7 @@ import fastifyApollo from "@as-integrations/fastify";
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from "fastify";
 import { GraphQLError, type GraphQLFormattedError } from "graphql";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
 import type { SluiceContext } from "../schema/context.ts";
 import { adHocWaitName, type Asking, asking } from "./asking.ts";
 import type { ClientErrors } from "./client-errors.ts";
@@ -28,6 +29,7 @@ export async function httpServer(options: HttpOptions): Promise<FastifyInstance>
     requestTimeout: 10_000, // ms for the whole request to arrive
     http: { headersTimeout: 5_000, connectionsCheckingInterval: 1_000 },
   });
+  closeUnused(app);
   answerErrors(app, options.errors);
   // forms reach Apollo, whose CSRF prevention refuses them
   app.addContentTypeParser(
@@ -44,6 +46,23 @@ export async function httpServer(options: HttpOptions): Promise<FastifyInstance>
   refuseOtherMethods(app, options.errors);
   pages(app, options);
   return app;
+}
+
+/**
+ * Node waits for connections that have not asked anything yet, and no longer checks how long they take; clients keep some
+ * in store.
+ */
+function closeUnused(app: FastifyInstance): void {
+  const unused = new Set<Socket>();
+  app.server.on("connection", (socket) => {
+    unused.add(socket);
+    socket.once("close", () => unused.delete(socket));
+  });
+  app.server.on("request", ({ socket }) => unused.delete(socket));
+  app.server.on("upgrade", ({ socket }) => unused.delete(socket));
+  app.addHook("preClose", async () => {
+    for (const socket of unused) socket.destroy();
+  });
 }
 
 /** Aborted when the client leaves before it is answered. */
