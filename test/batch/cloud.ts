@@ -21,6 +21,11 @@ import { dynamoInsightStore } from "../../src/backends/insight-store.dynamodb.ts
 import { s3Lake } from "../../src/backends/lake.s3.ts";
 import { athenaWarehouse } from "../../src/backends/warehouse.athena.ts";
 import type { Executions, Warehouse } from "../../src/backends/warehouse.ts";
+import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
+import { LiveStatus } from "../../src/loaders/live-status.ts";
+import { Manifests } from "../../src/loaders/manifests.ts";
+import { SegmentCache } from "../../src/loaders/segments.ts";
+import type { Shared } from "../../src/loaders/session.ts";
 import type { AdHocDeps } from "../../src/loaders/ad-hoc/deps.ts";
 import { AdHocJobs } from "../../src/loaders/ad-hoc/jobs.ts";
 import { adHocLimits } from "../../src/loaders/ad-hoc/limits.ts";
@@ -144,4 +149,19 @@ async function scan(client: DynamoDBClient, TableName: string): Promise<Map<stri
       items.set(`${item["pk"]?.S} ${item["sk"]?.S}`, Object.fromEntries(plain));
     }
   return items;
+}
+
+/** A gateway that looks for a manifest with every request. */
+export function gateway(cloud: Cloud): Shared {
+  const { control, insights } = cloud.deps;
+  const reading = { control, clock: () => performance.now(), maxAgeMs: 0 };
+  return {
+    control,
+    insights,
+    adHoc: cloud.adHoc(),
+    manifests: new Manifests(reading),
+    liveStatus: new LiveStatus(reading),
+    segments: new SegmentCache(),
+    leaderboards: new LeaderboardCache(),
+  };
 }

@@ -14,8 +14,7 @@ import { DataProduct, declaredProducts, Dimension, Measure, rollup } from "../..
 import { analystScope } from "../../src/model/scope.ts";
 import { Column, Source } from "../../src/model/source.ts";
 import { adHocStatement, readResult } from "../../src/sql/statement.ts";
-import { gateway } from "../groups/asking.ts";
-import { type Cloud, startCloud } from "./cloud.ts";
+import { type Cloud, gateway, startCloud } from "./cloud.ts";
 import { storedBuckets } from "./stored.ts";
 
 @Source({

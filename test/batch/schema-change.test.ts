@@ -8,16 +8,12 @@ import { tables } from "../../cloud/resources.ts";
 import type { RefreshDeps } from "../../etl/batch/deps.ts";
 import { rollback } from "../../etl/batch/rollback.ts";
 import { refresh } from "../../etl/batch/run.ts";
-import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
-import { LiveStatus } from "../../src/loaders/live-status.ts";
-import { Manifests } from "../../src/loaders/manifests.ts";
-import { SegmentCache } from "../../src/loaders/segments.ts";
 import { openSession, type Shared } from "../../src/loaders/session.ts";
 import { expect as promise } from "../../src/model/expectation.ts";
 import type { Filter } from "../../src/model/filter.ts";
 import type { Product } from "../../src/model/product.ts";
 import { analystScope } from "../../src/model/scope.ts";
-import { type Cloud, startCloud } from "./cloud.ts";
+import { type Cloud, gateway, startCloud } from "./cloud.ts";
 import { writeOrders } from "./order-lake.ts";
 import { nextOrderActivity } from "./next-orders.ts";
 import { orderActivity } from "./orders.ts";
@@ -35,23 +31,9 @@ beforeAll(async () => {
   orders = path.join(cloud.lakeFolder, "shop/orders");
   for (const [i, day] of ["2024-01-31", "2024-02-28", "2024-02-29"].entries())
     await writeOrders(cloud.duck, orders, day, 100 + i, i);
-  [oldGateway, newGateway] = [gateway(), gateway()];
+  [oldGateway, newGateway] = [gateway(cloud), gateway(cloud)];
 });
 afterAll(() => cloud.close());
-
-function gateway(): Shared {
-  const { control, insights } = cloud.deps;
-  const reading = { control, clock: () => performance.now(), maxAgeMs: 0 };
-  return {
-    control,
-    insights,
-    adHoc: cloud.adHoc(),
-    manifests: new Manifests(reading),
-    liveStatus: new LiveStatus(reading),
-    segments: new SegmentCache(),
-    leaderboards: new LeaderboardCache(),
-  };
-}
 
 const range = { from: Date.UTC(2024, 0, 1), to: Date.UTC(2024, 2, 1) };
 const slices = {

@@ -1,9 +1,5 @@
 /** Grouped questions asked over GraphQL, and the same of plain DuckDB. */
 import { type ExecutionResult, graphql, type GraphQLSchema } from "graphql";
-import { LiveStatus } from "../../src/loaders/live-status.ts";
-import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
-import { Manifests } from "../../src/loaders/manifests.ts";
-import { SegmentCache } from "../../src/loaders/segments.ts";
 import { openSession, type SessionOptions, type Shared } from "../../src/loaders/session.ts";
 import { analystScope, type Scope } from "../../src/model/scope.ts";
 import type { Provenance, Session } from "../../src/schema/context.ts";
@@ -12,21 +8,6 @@ import type { Cloud } from "../batch/cloud.ts";
 // answers are held against expectations, not against types
 // oxlint-disable-next-line typescript/no-explicit-any
 export type Json = any;
-
-/** A gateway that looks for a manifest with every request. */
-export function gateway(cloud: Cloud): Shared {
-  const { control, insights } = cloud.deps;
-  const reading = { control, clock: () => performance.now(), maxAgeMs: 0 };
-  return {
-    control,
-    insights,
-    adHoc: cloud.adHoc(),
-    manifests: new Manifests(reading),
-    liveStatus: new LiveStatus(reading),
-    segments: new SegmentCache(),
-    leaderboards: new LeaderboardCache(),
-  };
-}
 
 export interface Answer {
   readonly data: Json;

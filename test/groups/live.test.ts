@@ -23,10 +23,10 @@ import { AdHoc, DataProduct, declaredProducts, Dimension, Measure, rollup } from
 import { Column, Source } from "../../src/model/source.ts";
 import type { Event } from "../../src/model/values.ts";
 import { buildSluiceSchema } from "../../src/resolvers/schema.ts";
-import { type Cloud, startCloud } from "../batch/cloud.ts";
+import { type Cloud, gateway, startCloud } from "../batch/cloud.ts";
 import { seeded } from "../property/random.ts";
 import { silent } from "../live/live-run.ts";
-import { type Asking, asking, gateway, type Json, rowsOf, sourcesOf } from "./asking.ts";
+import { type Asking, asking, type Json, rowsOf, sourcesOf } from "./asking.ts";
 
 @Source({
   table: "market.visits",

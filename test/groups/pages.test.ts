@@ -3,8 +3,8 @@ import { afterAll, beforeEach, expect, test } from "vitest";
 import { refresh } from "../../etl/batch/run.ts";
 import { analystScope } from "../../src/model/scope.ts";
 import { buildSluiceSchema } from "../../src/resolvers/schema.ts";
-import { type Cloud, startCloud } from "../batch/cloud.ts";
-import { type Answer, type Asking, asking, gateway, type Json, rowsOf } from "./asking.ts";
+import { type Cloud, gateway, startCloud } from "../batch/cloud.ts";
+import { type Answer, type Asking, asking, type Json, rowsOf } from "./asking.ts";
 import { stallActivity, writeSales } from "./stalls.ts";
 
 const days = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02"];

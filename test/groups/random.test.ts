@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { refresh } from "../../etl/batch/run.ts";
 import { buildSluiceSchema } from "../../src/resolvers/schema.ts";
-import { type Cloud, startCloud } from "../batch/cloud.ts";
+import { type Cloud, gateway, startCloud } from "../batch/cloud.ts";
 import { seeded } from "../property/random.ts";
-import { type Answer, type Asking, asking, gateway, type Json, rowsOf, sourcesOf } from "./asking.ts";
+import { type Answer, type Asking, asking, type Json, rowsOf, sourcesOf } from "./asking.ts";
 import { dimensions, measures, stallActivity, towns, writeSales } from "./stalls.ts";
 
 const days = ["2024-01-30", "2024-01-31", "2024-02-01", "2024-02-02", "2024-02-03"];

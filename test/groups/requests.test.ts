@@ -5,8 +5,8 @@ import { ReadBudget } from "../../src/loaders/read-budget.ts";
 import { openSession } from "../../src/loaders/session.ts";
 import { analystScope } from "../../src/model/scope.ts";
 import { buildSluiceSchema } from "../../src/resolvers/schema.ts";
-import { type Cloud, startCloud } from "../batch/cloud.ts";
-import { type Asking, asking, gateway, type Json, rowsOf, sourcesOf } from "./asking.ts";
+import { type Cloud, gateway, startCloud } from "../batch/cloud.ts";
+import { type Asking, asking, type Json, rowsOf, sourcesOf } from "./asking.ts";
 import { stallActivity, writeSales } from "./stalls.ts";
 
 const days = ["2024-01-31", "2024-02-01", "2024-02-02"];
