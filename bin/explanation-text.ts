@@ -41,11 +41,13 @@ function groupsText({
   const found =
     rollup === null
       ? [
-          "  groups and their fields: ATHENA, as one question of a statement",
+          "  groups and their measures: ATHENA, as one question of a statement; series and previous of each when it is known",
           `    because ${reason}`,
           ...advice.map((each) => `    -> ${each}`),
         ]
-      : [`  groups: the keys of rollup ${rollup} that have events; their fields are then read by key`];
+      : [
+          `  groups: the keys of rollup ${rollup} that have events; below, the first by name stand for those that lead`,
+        ];
   return [`${path} (${product}) by ${dimensions.join(", ")}, [${from}, ${to})`, ...found].join("\n");
 }
 

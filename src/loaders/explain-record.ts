@@ -1,6 +1,7 @@
 /** What `sluice explain` tells of fields: collected while they resolve, by object and by how they are answered. */
 import { type ItemKey, itemId } from "../model/layout.ts";
 import type { Scope } from "../model/scope.ts";
+import type { Source } from "../model/source.ts";
 import { formatInstant, type Range, type StoredGrain } from "../model/time.ts";
 import { adviceFor, groupsAdvice, reasonFor } from "../sql/advice.ts";
 import { planGroups } from "../sql/plan-groups.ts";
@@ -51,6 +52,13 @@ export interface AskedFields {
   readonly advice: readonly string[];
 }
 
+/** In the list of statements, from 1. */
+export interface Positions {
+  of(ask: AdHocAsk): number;
+  /** Of the statements that ask for pages of groups of a source. */
+  ofPages(source: Source): readonly number[];
+}
+
 export const keyText = ({ pk, sk }: ItemKey): string => `${pk} ${sk}`;
 
 interface Entry {
@@ -63,6 +71,8 @@ interface Entry {
   readonly buckets: Map<string, { readonly grain: StoredGrain; readonly period: string }>;
   readonly keys: Map<string, ItemKey>;
   readonly asks: Set<AdHocAsk>;
+  /** It is asked for with the groups of its page. */
+  isOfPage: boolean;
 }
 
 /** Where the groups of a field come from, and which there are. */
@@ -103,7 +113,7 @@ export class FieldRecord implements Trace {
     if (isLive) add("LIVE", plan.live);
   }
 
-  asked(field: TracedField, plan: StoredPlan | UnstoredPlan, ask: AdHocAsk | null): void {
+  asked(field: TracedField, plan: StoredPlan | UnstoredPlan, ask: AdHocAsk | "page" | null): void {
     const isOfSlice = field.measure.precomputed && plan.kind === "unstored";
     const entry = this.#entry(
       field,
@@ -111,7 +121,8 @@ export class FieldRecord implements Trace {
       isOfSlice ? "" : field.measure.name,
       plan,
     );
-    if (ask !== null) entry.asks.add(ask);
+    if (ask === "page") entry.isOfPage = true;
+    else if (ask !== null) entry.asks.add(ask);
   }
 
   grouped({ product, question, where, range, view, snapshot }: PosedGroups, stored: { kind: string }): void {
@@ -130,9 +141,8 @@ export class FieldRecord implements Trace {
     });
   }
 
-  /** `positionOf` an ask in the list of statements, from 1. */
-  fields(positionOf: (ask: AdHocAsk) => number): ExplainedFields[] {
-    return [...this.#entries.values()].map((entry) => explained(entry, positionOf));
+  fields(positions: Positions): ExplainedFields[] {
+    return [...this.#entries.values()].map((entry) => explained(entry, positions));
   }
 
   /** Of the same object, source and reason. */
@@ -148,6 +158,7 @@ export class FieldRecord implements Trace {
       buckets: new Map(),
       keys: new Map(),
       asks: new Set(),
+      isOfPage: false,
     };
     this.#entries.set(id, entry);
     const key = path.at(-1)!;
@@ -157,7 +168,7 @@ export class FieldRecord implements Trace {
   }
 }
 
-function explained(entry: Entry, positionOf: (ask: AdHocAsk) => number): ExplainedFields {
+function explained(entry: Entry, positions: Positions): ExplainedFields {
   const { first, source, plan } = entry;
   const ranges = [...entry.ranges.values()];
   return {
@@ -170,7 +181,7 @@ function explained(entry: Entry, positionOf: (ask: AdHocAsk) => number): Explain
     ranges: ranges.length,
     ...(plan.kind === "stored" &&
       (source === "EDITION" || source === "LIVE") && { stored: storedFields(entry, plan) }),
-    ...(source === "ATHENA" && { asked: askedFields(entry, ranges, positionOf) }),
+    ...(source === "ATHENA" && { asked: askedFields(entry, ranges, positions) }),
   };
 }
 
@@ -190,12 +201,13 @@ function storedFields({ buckets, keys }: Entry, { rollup }: StoredPlan): StoredF
 }
 
 function askedFields(
-  { first: { posed, measure }, plan, asks }: Entry,
+  { first: { posed, measure }, plan, asks, isOfPage }: Entry,
   ranges: readonly Range[],
-  positionOf: (ask: AdHocAsk) => number,
+  positions: Positions,
 ): AskedFields {
   const { product, where, view, snapshot } = posed;
-  const statements = new Set([...asks].map((ask) => positionOf(ask)));
+  const ofPages = isOfPage ? positions.ofPages(product.source) : [];
+  const statements = new Set([...ofPages, ...[...asks].map((ask) => positions.of(ask))]);
   return {
     statements: [...statements].sort((a, b) => a - b),
     reason: reasonFor({ measure }, plan),

@@ -1,7 +1,8 @@
 /**
  * The plan of a request without its answer: what each field would be read from, which items and statements that takes.
- * Manifests, their pages, the live status and leaderboards are read, as plans depend on them; segments, live items and
- * Athena are not: whoever asks for one of those is told that there is nothing, and recorded.
+ * Manifests, their pages, the live status, leaderboards and the names of live items are read, as plans depend on them;
+ * segments, live items by key and Athena are not: whoever asks for one of those is told that there is nothing, and
+ * recorded. So of groups the first by name stand for those that lead, and those that only Athena knows have no fields.
  */
 import type { InsightStore } from "../backends/insight-store.ts";
 import type { Statement } from "../backends/warehouse.ts";
@@ -13,7 +14,13 @@ import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocAnswer } from "./ad-hoc/answers.ts";
 import { LookupVersions } from "./ad-hoc/lookup-versions.ts";
 import { type AdHocAsk, executionOf, groupsOf, pose } from "./ad-hoc/questions.ts";
-import { type ExplainedFields, type ExplainedGroups, FieldRecord, keyText } from "./explain-record.ts";
+import {
+  type ExplainedFields,
+  type ExplainedGroups,
+  FieldRecord,
+  keyText,
+  type Positions,
+} from "./explain-record.ts";
 import { SegmentCache } from "./segments.ts";
 import { openSession, type Shared } from "./session.ts";
 
@@ -47,9 +54,9 @@ export function explainingSession(
   return {
     session: openSession(recording, { scope, adHocWaitMs: 0, trace }),
     explanation: async () => {
-      const { statements, positionOf } = await statementsOf(shared, scope, adHoc.asked);
+      const { statements, positions } = await statementsOf(shared, scope, adHoc.asked);
       return {
-        fields: trace.fields(positionOf),
+        fields: trace.fields(positions),
         groups: trace.groups,
         segments: [...insights.segments.values()].map(keyText),
         liveItems: [...insights.live.values()].map(keyText),
@@ -103,19 +110,25 @@ async function statementsOf(
 ) {
   const lookups = new LookupVersions({ control, clock: () => 0 });
   const statements: ExplainedStatement[] = [];
-  const positions = new Map<string, number>();
+  const byQuestion = new Map<string, number>();
+  const pages = new Map<Source, Set<number>>();
   for (const asks of asked) {
     const posed = await Promise.all(asks.map((ask) => pose(scope, ask, lookups)));
     for (const group of groupsOf(posed)) {
       const { database, sql, parameters, estimate } = executionOf(group);
       statements.push({ database, sql, parameters, estimatedBytes: estimate });
-      for (const { source, question } of group) positions.set(idOf(source, question), statements.length);
+      for (const { source, question } of group) {
+        byQuestion.set(idOf(source, question), statements.length);
+        if (question.groups !== undefined)
+          pages.set(source, (pages.get(source) ?? new Set()).add(statements.length));
+      }
     }
   }
-  return {
-    statements,
-    positionOf: ({ source, question }: AdHocAsk) => positions.get(idOf(source, question))!,
+  const positions: Positions = {
+    of: ({ source, question }) => byQuestion.get(idOf(source, question))!,
+    ofPages: (source) => [...(pages.get(source) ?? [])],
   };
+  return { statements, positions };
 }
 
 /** What the fields of one object and the buckets of one series share. */

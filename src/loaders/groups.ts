@@ -158,7 +158,8 @@ async function readGroups(
       return { group, events: state[0] ?? 0, value: valueOf(state) };
     }),
   );
-  return read.filter(({ events }) => events > 0);
+  // who only explains has read nothing: each group stands for one that may be there
+  return workings.trace ? read : read.filter(({ events }) => events > 0);
 }
 
 function piecesOf(groups: readonly Group[], { live }: Pieces, parts: readonly SegmentPart[]): number {

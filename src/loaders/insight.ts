@@ -280,7 +280,10 @@ class PlannedInsight implements Insight {
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
     this.#checkColumns(measure, aggregates);
-    const answer = this.#group?.of(measure) ?? this.#askAlone(question, measure, path, aggregates);
+    const together = this.#group?.of(measure) ?? null;
+    if (together !== null)
+      this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, "page");
+    const answer = together ?? this.#askAlone(question, measure, path, aggregates);
     const { found, queryId, bytesScanned } = await answer;
     const origin = { source: "ATHENA", through, queryId, bytesScanned } as const;
     this.#workings.provenance.add(path, origin, this.range.to);

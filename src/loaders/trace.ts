@@ -14,8 +14,8 @@ export interface TracedField {
 
 export interface Trace {
   stored(field: TracedField, plan: StoredPlan, segments: readonly SegmentPart[]): void;
-  /** `ask` is null where the range holds nothing that is covered, so that nobody is asked. */
-  asked(field: TracedField, plan: StoredPlan | UnstoredPlan, ask: AdHocAsk | null): void;
+  /** `ask` is null where the range holds nothing that is covered, so that nobody is asked; "page": with its page of groups. */
+  asked(field: TracedField, plan: StoredPlan | UnstoredPlan, ask: AdHocAsk | "page" | null): void;
   /** Which groups there are: found in what is stored, or why they are left to Athena. */
   grouped(groups: PosedGroups, stored: Pick<FoundGroups, "kind"> | UnstoredPlan): void;
 }

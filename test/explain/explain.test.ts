@@ -153,6 +153,19 @@ describe("the plan", () => {
       expect.stringMatching(/^\["(?:sun|fog)"\] /),
       expect.stringMatching(/^\["(?:sun|fog)"\] /),
     ]);
+    // the fields of groups that are known: those of the keys, and in one question what only Athena has
+    const asked = `{ weatherReportBy(dimensions: [SKY], where: {sky: {in: ["sun", "fog"]}}, ${rangeOf("2013-01-01", "2014-01-01")}, orderBy: {measure: RAIN}) { nodes { rain skies } } }`;
+    const known = await explain(asked);
+    expect(known.fields).toMatchObject([
+      { path: "weatherReportBy.nodes", fields: ["rain"], source: "EDITION" },
+      { path: "weatherReportBy.nodes", fields: ["skies"], source: "ATHENA", asked: { statements: [1] } },
+    ]);
+    demo.count.reset();
+    await data(demo.url, asked);
+    expect(demo.count.sent().map(({ QueryString }) => QueryString)).toEqual(
+      known.statements.map(({ sql }) => sql),
+    );
+    demo.count.reset();
     const query = `{ by: weatherReportBy(dimensions: [SKY], orderBy: {measure: RAIN}, ${rangeOf("2013-05-01", "2013-07-01")}) { nodes { days skies } } }`;
     const open = await explain(query);
     expect(open.groups).toMatchObject([
