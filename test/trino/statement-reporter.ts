@@ -6,8 +6,14 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
-import type { Reporter } from "vitest/node";
+import type { Reporter, TestModule } from "vitest/node";
 import type { Sent } from "./sent.ts";
+
+/** Files of tests that none can pass without a statement. */
+const asksAthena = /\/test\/(?:e2e\/(?:flights|strikes)|groups\/random|hostile\/hostile)\.test\.ts$/;
+
+/** Some of its tests were not asked for (`-t`). */
+const isFiltered = (each: TestModule): boolean => [...each.children.allTests("skipped")].length > 0;
 
 export default class StatementReporter implements Reporter {
   readonly #folder = mkdtempSync(path.join(tmpdir(), "sluice-statements-"));
@@ -19,9 +25,9 @@ export default class StatementReporter implements Reporter {
     process.env["NODE_OPTIONS"] = `${process.env["NODE_OPTIONS"] ?? ""} --import=${recorder}`.trim();
   }
 
-  async onTestRunEnd(): Promise<void> {
+  async onTestRunEnd(modules: readonly TestModule[] = []): Promise<void> {
     const sent = this.#sent();
-    if (sent.length === 0) return;
+    if (sent.length === 0) return this.#expectSilence(modules);
     // the grammar takes most of a second to load
     const { formsOf, problemOf } = await import("./sent.ts");
     const began = performance.now();
@@ -39,6 +45,16 @@ export default class StatementReporter implements Reporter {
     );
     if (problems.length === 0) return;
     console.error(`\n${problems.join("\n\n")}\n\n${problems.length} statements are not Trino's.`);
+    process.exitCode = 1;
+  }
+
+  /** A recorder that notes nothing would let everything pass. */
+  #expectSilence(modules: readonly TestModule[]): void {
+    const asking = modules.filter((each) => asksAthena.test(each.moduleId) && each.state() === "passed");
+    if (asking.every(isFiltered)) return;
+    console.error(
+      `\nNo statement was noted, though ${asking[0]!.moduleId} asks Athena: the recorder is broken.`,
+    );
     process.exitCode = 1;
   }
 
