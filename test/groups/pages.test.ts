@@ -242,7 +242,14 @@ test("a cursor of another question, of another tenant, and no cursor at all are 
   ])
     expect([garbage, (await ask(query(garbage))).codes]).toEqual([garbage, ["BAD_USER_INPUT"]]);
   const [edition, ...rest] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
-  expect((await ask(query(text([`${String(edition)}x`, ...rest])))).codes).toEqual(["CURSOR_EXPIRED"]);
+  const editions: [string, string][] = [
+    [`${String(edition).slice(0, -1)}-`, "BAD_USER_INPUT"],
+    ["", "BAD_USER_INPUT"],
+    ["x".repeat(1_500), "BAD_USER_INPUT"],
+    [`1${String(edition).slice(1)}`, "CURSOR_EXPIRED"],
+  ];
+  for (const [other, code] of editions)
+    expect([other, (await ask(query(text([other, ...rest])))).codes]).toEqual([other, [code]]);
 });
 
 test("a page of Athena's beyond the first thousand ranks", async () => {
