@@ -10,7 +10,6 @@ import type { AdHocGroup, AdHocGroups } from "../sql/grouped-questions.ts";
 import type { AdHocAnswer } from "./ad-hoc/answers.ts";
 import type { FoundGroups, PosedGroups } from "./groups.ts";
 import type { Workings } from "./insight.ts";
-import type { Manifests } from "./manifests.ts";
 
 /** What Athena said of one insight, by aggregate. Undefined: no event. */
 export interface AskedValues {
@@ -30,9 +29,8 @@ export interface GroupValues {
 /** Ranks are asked for by the thousand, so that one answer serves many pages. */
 const window = 1_000;
 
-/** Rejects what Athena cannot answer: columns that it does not know yet, an edition whose lake has changed. */
-export async function assertAskable(manifests: Manifests, posed: PosedGroups): Promise<void> {
-  const { product, where, question, order, snapshot, isPast } = posed;
+/** Throws where Athena cannot answer: for columns that it does not know yet. */
+export function assertAskable({ product, where, question, order, snapshot }: PosedGroups): void {
   const read = [
     ...question.dimensions,
     ...where.map(({ column }) => column),
@@ -43,11 +41,6 @@ export async function assertAskable(manifests: Manifests, posed: PosedGroups): P
     throw new SluiceError(
       "BACKEND_UNAVAILABLE",
       `These groups of "${product.name}" need column "${unknown}", which the published edition did not know. Run "sluice refresh ${product.name}".`,
-    );
-  if (isPast && !(await manifests.sameLake(product, snapshot.manifest, covered(posed))))
-    throw new SluiceError(
-      "CURSOR_EXPIRED",
-      `A cursor pages over one edition. These groups are Athena's, which reads the lake as it is, and that has changed since edition ${snapshot.manifest.edition}. Leave after out to start from the present one.`,
     );
 }
 

@@ -1,5 +1,6 @@
 /** A cursor of grouped questions: where in which edition's groups it stands, of which question it is. */
 import { createHash } from "node:crypto";
+import { isEditionId } from "../model/control.ts";
 import { UserInputError } from "../model/errors.ts";
 import type { Scope } from "../model/scope.ts";
 import { type Instant, isInstant } from "../model/time.ts";
@@ -28,7 +29,7 @@ export function writeCursor(
 export function readCursor(text: string, question: GroupsQuestion, scope: Scope): GroupCursor {
   const [edition, from, to, offset, digest] = payloadOf(text);
   const isWhole =
-    typeof edition === "string" &&
+    isEditionId(edition) &&
     isInstant(from) &&
     isInstant(to) &&
     Number.isSafeInteger(offset) &&

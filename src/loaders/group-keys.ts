@@ -152,7 +152,8 @@ async function liveKeys(
   const keys: DimensionKey[] = [];
   for (const { period, first, end } of live) {
     const items = await workings.liveItems(livePartition(product, rollup, period));
-    if (!workings.reads.covers(items.length)) return tooMany(`${items.length} live items`);
+    if (items === null || !workings.reads.covers(items.length))
+      return tooMany(`the live items of ${show(rollup)} in ${period}`);
     workings.reads.take(items.length);
     for (const { pk, sk, packed } of items) {
       const columns = unpackColumns(packed);

@@ -63,7 +63,7 @@ async function explore(workings: Workings, sights: Sights, question: GroupsQuest
   try {
     const stored = await storedPage(workings, posed);
     workings.trace?.grouped(posed, stored);
-    if (stored.kind === "unstored") await assertAskable(sights.manifests, posed);
+    if (stored.kind === "unstored") assertAskable(posed);
     return { posed, stored };
   } finally {
     // what was swept meanwhile has read as nothing

@@ -92,16 +92,22 @@ export async function poseInsight(
 ): Promise<Insight> {
   const { snapshot } = posed;
   const plan = planStored(snapshot.serving, posed.where, posed.range, posed.view);
-  if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, [], group ?? null);
-  const { keys, editions, live, rollup } = plan;
   // a group may be answered without being read
   const isTaken = isPaid || group !== undefined;
-  if (!isTaken) workings.reads.take(keys.length * (editions.length + live.length));
+  if (!isTaken) workings.reads.take(costOf(plan));
+  if (plan.kind === "unstored") return new PlannedInsight(workings, posed, plan, [], group ?? null);
+  const { keys, editions, rollup } = plan;
   const segments = await snapshot.segments(rollup, editions);
   // a piece of an open month may be many: its days
   const days = Math.max(0, segments.length - editions.length);
   if (group === undefined) workings.reads.take(keys.length * days);
   return new PlannedInsight(workings, posed, plan, segments, group ?? null);
+}
+
+/** Nothing is free: what reads nothing, or leaves it to Athena, is planned and shown all the same. */
+function costOf(plan: StoredPlan | UnstoredPlan): number {
+  if (plan.kind === "unstored") return 1;
+  return Math.max(1, plan.keys.length * (plan.editions.length + plan.live.length));
 }
 
 /** What no segment has to answer for is read live, also before the refresh that stores it. */
@@ -182,7 +188,9 @@ class PlannedInsight implements Insight {
         `A series has at most ${maxBuckets} buckets. ${grain} over this range makes about ${count}. Ask for a coarser grain or a shorter range.`,
       );
     const slice = sliceOf(this.#posed.snapshot.serving, this.#posed.where);
-    if (slice.kind === "slice") this.#workings.reads.take(slice.keys.length * count);
+    const keys = slice.kind === "slice" ? slice.keys.length : 1;
+    // each bucket is read or asked for, and shown
+    this.#workings.reads.take((keys + 1) * count);
     const series = { range: this.range, grain };
     const pose = (range: Range) => {
       const id = `${this.id}/${formatInstant(range.from)}/${grain}`;

@@ -36,7 +36,10 @@ export interface Snapshot {
   readonly serving: Serving;
   /** The segments that hold the buckets of these pieces; periods without events have none. */
   segments(rollup: ServedRollup, pieces: readonly Piece[]): Promise<SegmentPart[]>;
-  /** The lake partitions that touch a range, by value. */
+  /**
+   * The lake partitions that touch a range, by value. Athena reads the lake as it is: of an edition that has been
+   * replaced, rejects `CURSOR_EXPIRED` where that has changed since.
+   */
   readonly partitions: (range: Range) => Promise<LakePage>;
 }
 
@@ -95,7 +98,8 @@ export class Manifests {
     const serving = manifest && servingOf(product, manifest);
     if (!manifest || !serving) throw expired(product, edition);
     await this.assertKept(product, manifest);
-    return this.#snapshot(product, manifest, serving);
+    const partitions = (range: Range) => this.#unchanged(product, manifest, range);
+    return { ...this.#snapshot(product, manifest, serving), partitions };
   }
 
   /**
@@ -109,16 +113,20 @@ export class Manifests {
       throw expired(product, edition);
   }
 
-  /** Whether the lake's partitions of a range are for the current version what they were for that one. */
-  async sameLake(product: Product, then: Manifest, range: Range): Promise<boolean> {
+  /** The partitions of a range, where they are for the current version what they were for that one. */
+  async #unchanged(product: Product, then: Manifest, range: Range): Promise<LakePage> {
     const now = await this.current(product);
-    if (now === null) return false;
     const [before, after] = await Promise.all([
       this.partitions(product, then, range),
-      this.partitions(product, now, range),
+      this.partitions(product, now ?? then, range),
     ]);
     const values = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-    return values.every((value) => before[value]?.fingerprint === after[value]?.fingerprint);
+    if (now !== null && values.every((value) => before[value]?.fingerprint === after[value]?.fingerprint))
+      return before;
+    throw new SluiceError(
+      "CURSOR_EXPIRED",
+      `A cursor pages over one edition. Of this one Athena is asked, which reads the lake as it is, and that has changed since edition ${then.edition} of "${product.name}". Leave after out to start from the present one.`,
+    );
   }
 
   #snapshot(product: Product, manifest: Manifest, serving: Serving): Snapshot {

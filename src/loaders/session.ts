@@ -46,14 +46,15 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
   const provenance = new ProvenanceRecord();
   const { scope, adHocWaitMs: waitMs, signal, trace } = options;
   const wait: AdHocWait = { waitMs, ...(signal && { signal }) };
+  const reads = options.reads ?? new ReadBudget();
   const workings: Workings = {
     scope,
     gate,
     provenance,
-    reads: options.reads ?? new ReadBudget(),
+    reads,
     segments: segmentLoader(shared.insights, shared.segments, gate.reading),
     leaderboards: leaderboardLoader(shared.insights, shared.leaderboards, gate.reading),
-    liveItems: liveListing(shared.insights),
+    liveItems: liveListing(shared.insights, reads),
     adHoc: adHocLoader(shared.adHoc, gate.asking, scope, wait),
     ...(trace && { trace }),
   };

@@ -60,6 +60,11 @@ export interface LakePartition {
   readonly newest: Instant | null;
 }
 
+/** Whether an edition may have this id: a time and a token, `20010628T010203456Z-1f2e3d4c`. */
+export function isEditionId(id: unknown): id is string {
+  return typeof id === "string" && /^\d{8}T\d{9}Z-[A-Za-z0-9]{0,8}$/.test(id);
+}
+
 export interface Edition {
   readonly id: string;
   readonly publishedAt: Instant;

@@ -9,6 +9,8 @@ import { refresh } from "../../etl/batch/run.ts";
 import { liveApplier } from "../../etl/live/apply.ts";
 import { groupByItem, liveTargets } from "../../etl/live/fold.ts";
 import type { EventStream } from "../../src/backends/event-stream.ts";
+import type { InsightStore } from "../../src/backends/insight-store.ts";
+import { ReadBudget } from "../../src/loaders/read-budget.ts";
 import { columns } from "../../src/model/columns.ts";
 import {
   type ArchiveRecord,
@@ -276,6 +278,36 @@ test("a range without ends, and the last stretch of time, mean what they mean wi
       town: "Ulm",
     });
   }
+});
+
+test("live items are listed no further than a request may read, and Athena tells the groups", async () => {
+  let listed = 0;
+  const shared = gateway(cloud);
+  const insights: InsightStore = {
+    ...shared.insights,
+    async *listLive(partition) {
+      for await (const item of shared.insights.listLive(partition)) {
+        listed++;
+        yield item;
+      }
+    },
+  };
+  const options = { reads: new ReadBudget(3) };
+  const few = asking(cloud, buildSluiceSchema([visits]), { ...shared, insights }, options);
+  const range = `range: { from: "2024-03-02T00:00:00Z", to: "2024-03-05T00:00:00Z" }`;
+  const answer = await few(
+    `{ by: visitActivityBy(dimensions: [TOWN], ${range}) { nodes { town visits } totalCount } }`,
+  );
+  expect(answer.messages).toEqual([]);
+  expect(sourcesOf(answer, "by.nodes")).toEqual(["ATHENA"]);
+  expect(answer.data.by.nodes).toEqual(
+    await rowsOf(
+      cloud,
+      `SELECT town, count(*) AS visits FROM visits WHERE "at" >= TIMESTAMP '2024-03-02' AND "at" < TIMESTAMP '2024-03-03' GROUP BY town ORDER BY town NULLS LAST`,
+    ),
+  );
+  // a leaderboard was read before
+  expect(listed).toBe(3);
 });
 
 test("a live key too long to be listed leaves the groups to Athena", async () => {

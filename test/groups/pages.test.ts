@@ -151,6 +151,52 @@ test("pages of Athena's go on over a refresh that changed other days", async () 
   expect(nodesOf(pages)).toEqual(expected);
 });
 
+test("what a page of an older edition asks Athena for ends with CURSOR_EXPIRED where the lake has changed", async () => {
+  const asked = {
+    by: "TOWN",
+    range: `{ from: "2024-02-01T00:00:00Z", to: "2024-02-02T00:00:00Z" }`,
+    first: 3,
+    fields: "sales stalls series(grain: DAY) { sales median } previous(period: DAY) { revenue stalls }",
+  };
+  const day = `"at" >= TIMESTAMP '2024-02-01' AND "at" < TIMESTAMP '2024-02-02'`;
+  const before = `"at" >= TIMESTAMP '2024-01-31' AND "at" < TIMESTAMP '2024-02-01'`;
+  const expected = await truth("town", "town", "town NULLS LAST", day);
+  const daysBefore = await truth("town", "town", "town NULLS LAST", before);
+  const [first, second] = (await allPages(asked, publishOther)) as [Answer, Answer];
+  expect(first.messages).toEqual([]);
+  const expectedOf = (i: number) => ({
+    town: expected[i].town,
+    stall: null,
+    sales: expected[i].sales,
+    stalls: null,
+    series: [{ sales: expected[i].sales, median: null }],
+    previous: { revenue: daysBefore[i].revenue, stalls: null },
+  });
+  expect(nodesOf([second])).toEqual([3, 4, 5].map(expectedOf));
+  expect(second.codes).toEqual(Array.from({ length: 9 }, () => "CURSOR_EXPIRED"));
+});
+
+test("pages of Athena's compare with days of their edition, or say that those have changed", async () => {
+  const asked = {
+    by: "TOWN, CASH",
+    range: `{ from: "2024-02-01T00:00:00Z", to: "2024-02-02T00:00:00Z" }`,
+    first: 9,
+    fields: "sales previous(period: DAY) { sales }",
+  };
+  const day = `"at" >= TIMESTAMP '2024-02-01' AND "at" < TIMESTAMP '2024-02-02'`;
+  const expected = await truth("town", "town, cash", "town NULLS LAST, cash NULLS LAST", day);
+  const [first, second] = (await allPages(asked, async () => {
+    await writeSales(cloud!, "2024-01-31", 77, 200);
+    await refresh(stallActivity, cloud!.deps);
+  })) as [Answer, Answer];
+  expect(first.messages).toEqual([]);
+  expect(nodesOf([first, second]).map(({ sales }) => sales)).toEqual(expected.map(({ sales }) => sales));
+  expect(nodesOf([second]).map(({ previous }) => previous)).toEqual(
+    Array.from({ length: 9 }, () => ({ sales: null })),
+  );
+  expect(new Set(second.codes)).toEqual(new Set(["CURSOR_EXPIRED"]));
+});
+
 test("a cursor of an edition that has been swept is expired", async () => {
   const first = await page({ by: "TOWN" }, null);
   const deps = { ...cloud!.deps, retention: { editions: 1, ms: 0 } };
@@ -196,7 +242,14 @@ test("a cursor of another question, of another tenant, and no cursor at all are 
   ])
     expect([garbage, (await ask(query(garbage))).codes]).toEqual([garbage, ["BAD_USER_INPUT"]]);
   const [edition, ...rest] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
-  expect((await ask(query(text([`${String(edition)}x`, ...rest])))).codes).toEqual(["CURSOR_EXPIRED"]);
+  const editions: [string, string][] = [
+    [`${String(edition).slice(0, -1)}-`, "BAD_USER_INPUT"],
+    ["", "BAD_USER_INPUT"],
+    ["x".repeat(1_500), "BAD_USER_INPUT"],
+    [`1${String(edition).slice(1)}`, "CURSOR_EXPIRED"],
+  ];
+  for (const [other, code] of editions)
+    expect([other, (await ask(query(text([other, ...rest])))).codes]).toEqual([other, [code]]);
 });
 
 test("a page of Athena's beyond the first thousand ranks", async () => {

@@ -195,3 +195,32 @@ test("groups that would take more reads than a request has are left to Athena", 
     expect(answer.data.stallActivityBy.totalCount).toBe(6);
   }
 });
+
+test("series are too complex by their buckets, be they stored or Athena's", async () => {
+  const shared = gateway(cloud);
+  const buckets = 3 * 24;
+  const stored = await rowsOf(
+    cloud,
+    "SELECT count(*) AS sales FROM sales GROUP BY town ORDER BY town NULLS LAST",
+  );
+  const asked = await rowsOf(
+    cloud,
+    "SELECT count(*) AS sales FROM sales WHERE price >= 1 GROUP BY town ORDER BY town NULLS LAST",
+  );
+  for (const [where, expected] of [
+    ["{}", stored],
+    ["{ price: { gte: 1 } }", asked],
+  ] as const) {
+    const reads = new ReadBudget(2 * buckets * 3 + 100);
+    const few = asking(cloud, buildSluiceSchema([stallActivity]), shared, { reads });
+    const answer = await few(
+      `{ by: stallActivityBy(dimensions: [TOWN], where: ${where}, ${range}, first: 6) { nodes { series(grain: HOUR) { sales } } } }`,
+    );
+    const totals = answer.data.by.nodes.map(
+      ({ series }: Json) => series && series.reduce((sum: number, { sales }: Json) => sum + sales, 0),
+    );
+    expect(totals).toEqual([...expected.slice(0, 3).map(({ sales }) => sales), null, null, null]);
+    expect(answer.codes).toEqual(Array.from({ length: 3 }, () => "QUERY_TOO_COMPLEX"));
+    expect(answer.messages[0]).toMatch(/pieces of segments and buckets of series.*fewer keys or groups/);
+  }
+});
