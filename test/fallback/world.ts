@@ -52,6 +52,8 @@ export interface ProcessOptions {
   readonly limits?: Partial<AdHocLimits>;
   /** What becomes of its calls to Athena. */
   readonly executions?: (real: Executions) => Executions;
+  /** What becomes of its calls to the store of the fallback's documents. */
+  readonly store?: (real: ControlStore) => ControlStore;
   readonly dies?: Death;
 }
 
@@ -102,7 +104,7 @@ export class World {
   }
 
   /** A gateway's fallback, with connections of its own. */
-  process({ limits, executions = (real) => real, dies }: ProcessOptions = {}): AdHocJobs {
+  process({ limits, executions = (real) => real, store = (real) => real, dies }: ProcessOptions = {}): AdHocJobs {
     const dynamo = new DynamoDBClient({ endpoint: this.cloud.endpoints.dynamo, ...settings });
     const warehouse = athenaWarehouse({
       client: new AthenaClient({ endpoint: this.cloud.endpoints.athena, ...settings }),
@@ -115,7 +117,7 @@ export class World {
     const life = new Life(dies);
     const deps: AdHocDeps = {
       jobs: life.of<ControlStore>(
-        dynamoControlStore({ client: dynamo, table: tables.jobs, token: randomUUID }),
+        store(dynamoControlStore({ client: dynamo, table: tables.jobs, token: randomUUID })),
       ),
       control: this.cloud.deps.control,
       executions: life.of(executions(warehouse)),

@@ -91,13 +91,18 @@ export class Claims {
   /** Resolves to those that others have claimed a moment ago. */
   async #settled(scope: Tenancy, open: readonly Open[]): Promise<Open[]> {
     const attended = new Map<string, Promise<Attendance | null>>();
-    const found = await Promise.all(open.map(({ posed }) => this.#find(scope, posed, attended)));
     const free: { open: Open; claim: Versioned<QuestionDocument> | null }[] = [];
     const claimed: Open[] = [];
-    for (const [i, each] of found.entries())
-      if (each.kind === "attended") handOver(open[i]!, each.attendance);
-      else if (each.kind === "free") free.push({ open: open[i]!, claim: each.claim });
-      else claimed.push(open[i]!);
+    await Promise.all(
+      open.map((each) =>
+        orRejected(each, async () => {
+          const found = await this.#find(scope, each.posed, attended);
+          if (found.kind === "attended") handOver(each, found.attendance);
+          else if (found.kind === "free") free.push({ open: each, claim: found.claim });
+          else claimed.push(each);
+        }),
+      ),
+    );
     return [...claimed, ...(await this.#claim(scope, free))];
   }
 
@@ -118,7 +123,11 @@ export class Claims {
       return claimedAt + limits.claimMs <= clock() ? { kind: "free", claim } : { kind: "claimed" };
     if (!(await attendance.join()))
       return isOver(attendance.document) ? { kind: "free", claim } : { kind: "claimed" };
-    if (await this.#isReadable(posed, attendance)) return { kind: "attended", attendance };
+    const isReadable = await this.#isReadable(posed, attendance).catch((error: unknown) => {
+      attendance.leave();
+      throw error;
+    });
+    if (isReadable) return { kind: "attended", attendance };
     attendance.leave();
     return { kind: "free", claim };
   }
@@ -139,12 +148,18 @@ export class Claims {
     const lost = await Promise.all(
       groups.map(async (group) => {
         const execution = this.#deps.token();
-        const won = await Promise.all(
-          group.map((posed) => this.#claimFor(scope, execution, posed, byPosed.get(posed)!.claim)),
+        const mine: Posed[] = [];
+        const others: Posed[] = [];
+        await Promise.all(
+          group.map((posed) =>
+            orRejected(byPosed.get(posed)!.open, async () => {
+              const won = await this.#claimFor(scope, execution, posed, byPosed.get(posed)!.claim);
+              (won ? mine : others).push(posed);
+            }),
+          ),
         );
-        const mine = group.filter((_, i) => won[i]);
         if (mine.length > 0) await this.#open(scope, execution, mine, byPosed);
-        return group.filter((_, i) => !won[i]);
+        return others;
       }),
     );
     return lost.flat().map((posed) => byPosed.get(posed)!.open);
@@ -186,6 +201,11 @@ function openPlace(posed: Posed): Open {
   const place = new Promise<Attendance>((...settle) => ([resolve, reject] = settle));
   place.catch(() => {});
   return { posed, place, resolve, reject };
+}
+
+/** What fails for one question fails for no other one of the request. */
+async function orRejected({ reject }: Open, work: () => Promise<void>): Promise<void> {
+  await work().catch(reject);
 }
 
 /** It was joined for whoever waits for the place; they have joined it themselves before it is left. */
