@@ -1,15 +1,14 @@
 /** What Athena says of groups: the ranking of all of them, in windows that pages share; or the ad-hoc fields of a page. */
-import { SluiceError } from "../model/errors.ts";
-import { type Aggregate, aggregateId, columnsOf, countComponent } from "../model/expression.ts";
+import { type Aggregate, aggregateId, countComponent } from "../model/expression.ts";
 import { aggregatesBehind, readingOf } from "../model/fold.ts";
 import type { DimensionKey } from "../model/layout.ts";
 import type { Measure, Product } from "../model/product.ts";
-import type { Serving } from "../model/serving.ts";
 import type { Range } from "../model/time.ts";
 import type { AdHocGroup, AdHocGroups } from "../sql/grouped-questions.ts";
 import type { AdHocAnswer } from "./ad-hoc/answers.ts";
 import type { FoundGroups, PosedGroups } from "./groups.ts";
 import type { Workings } from "./insight.ts";
+import { assertKnown, columnsBehind } from "./known-columns.ts";
 
 /** What Athena said of one insight, by aggregate. Undefined: no event. */
 export interface AskedValues {
@@ -34,14 +33,9 @@ export function assertAskable({ product, where, question, order, snapshot }: Pos
   const read = [
     ...question.dimensions,
     ...where.map(({ column }) => column),
-    ...(order === null ? [] : aggregatesBehind(product, order.measure.expression).flatMap(columnsOf)),
+    ...(order === null ? [] : columnsBehind(product, order.measure)),
   ];
-  const unknown = read.find((property) => !snapshot.serving.isCatalogued(property));
-  if (unknown !== undefined)
-    throw new SluiceError(
-      "BACKEND_UNAVAILABLE",
-      `These groups of "${product.name}" need column "${unknown}", which the published edition did not know. Run "sluice refresh ${product.name}".`,
-    );
+  assertKnown(product, snapshot.serving, read, "A group");
 }
 
 /** The page as Athena ranks it, with the measures that its groups will be asked for. */
@@ -50,7 +44,9 @@ export async function askedPage(workings: Workings, posed: PosedGroups): Promise
   const end = offset + question.first;
   const measures = question.measures
     .map((name) => product.measure(name))
-    .filter((measure) => isCatalogued(product, snapshot.serving, measure));
+    .filter((measure) =>
+      columnsBehind(product, measure).every((each) => snapshot.serving.isCatalogued(each)),
+    );
   const wanted = order === null ? measures : [order.measure, ...measures];
   const aggregates = aggregatesOf(product, wanted);
   const by = order && {
@@ -143,12 +139,6 @@ async function ask(
 
 function covered({ range, view: { coverage } }: PosedGroups): Range {
   return { from: Math.max(range.from, coverage.from), to: Math.min(range.to, coverage.until) };
-}
-
-function isCatalogued(product: Product, serving: Serving, { expression }: Measure): boolean {
-  return aggregatesBehind(product, expression)
-    .flatMap(columnsOf)
-    .every((property) => serving.isCatalogued(property));
 }
 
 /** Each once; a statement has at least one. */

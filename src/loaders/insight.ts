@@ -1,5 +1,5 @@
 /** One slice over one range: routes each measure to the stored state or to Athena, and records where it came from. */
-import { type Aggregate, aggregateId, columnsOf } from "../model/expression.ts";
+import { type Aggregate, aggregateId } from "../model/expression.ts";
 import { aggregatesBehind, readMeasure, type State, stateReader } from "../model/fold.ts";
 import type { Filter } from "../model/filter.ts";
 import { type Period, shiftBack } from "../model/period.ts";
@@ -17,7 +17,7 @@ import {
   type Range,
 } from "../model/time.ts";
 import type { Value } from "../model/values.ts";
-import { SluiceError, UserInputError } from "../model/errors.ts";
+import { UserInputError } from "../model/errors.ts";
 import type { AskedRange, Insight } from "../schema/context.ts";
 import {
   type Pieces,
@@ -33,6 +33,7 @@ import type { AdHocQuestion } from "../sql/statement.ts";
 import type { AdHocLoader } from "./ad-hoc.ts";
 import type { Gates } from "./gate.ts";
 import type { AskedValues, GroupValues } from "./group-answers.ts";
+import { assertKnown, columnsBehind } from "./known-columns.ts";
 import type { LeaderboardLoader } from "./leaderboards.ts";
 import type { LiveListing } from "./live-listing.ts";
 import type { Snapshot } from "./manifests.ts";
@@ -287,7 +288,9 @@ class PlannedInsight implements Insight {
 
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
-    this.#checkColumns(measure, aggregates);
+    const { where, snapshot } = this.#posed;
+    const read = [...columnsBehind(this.product, measure), ...where.map(({ column }) => column)];
+    assertKnown(this.product, snapshot.serving, read, `Measure "${measure.name}"`);
     const answer = this.#group?.of(measure) ?? this.#askAlone(question, measure, path, aggregates);
     const { found, queryId, bytesScanned } = await answer;
     const origin = { source: "ATHENA", through, queryId, bytesScanned } as const;
@@ -307,18 +310,6 @@ class PlannedInsight implements Insight {
     const answer = await this.#workings.adHoc.load(ask);
     const found = answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
     return { ...answer, found };
-  }
-
-  /** One measure that Athena cannot answer must not spoil the statement that others share. */
-  #checkColumns({ name }: Measure, aggregates: readonly Aggregate[]): void {
-    const { snapshot, where } = this.#posed;
-    const read = [...aggregates.flatMap(columnsOf), ...where.map(({ column }) => column)];
-    const unknown = read.find((property) => !snapshot.serving.isCatalogued(property));
-    if (unknown === undefined) return;
-    throw new SluiceError(
-      "BACKEND_UNAVAILABLE",
-      `Measure "${name}" of "${this.product.name}" needs column "${unknown}", which the published edition did not know. Run "sluice refresh ${this.product.name}".`,
-    );
   }
 }
 
