@@ -10,9 +10,9 @@ import { assertText, compareValues, type Value } from "../model/values.ts";
 import type { RankedGroups } from "../sql/grouped-questions.ts";
 import { planGroups } from "../sql/plan-groups.ts";
 import { knownKeys } from "./group-keys.ts";
-import type { Workings } from "./insight.ts";
 import { assertKnown } from "./known-columns.ts";
 import { resolveRange, type Sight, type Sights } from "./sight.ts";
+import type { Workings } from "./workings.ts";
 
 /** Of a column whose text is not the warehouse's to search: so many of its values are looked through. */
 const mostSearched = 10_000;

@@ -7,8 +7,8 @@ import type { Range } from "../model/time.ts";
 import type { AdHocGroup, AdHocGroups } from "../sql/grouped-questions.ts";
 import type { AdHocAnswer } from "./ad-hoc/answers.ts";
 import type { FoundGroups, PosedGroups } from "./groups.ts";
-import type { Workings } from "./insight.ts";
 import { assertKnown, columnsBehind } from "./known-columns.ts";
+import type { Workings } from "./workings.ts";
 
 /** What Athena said of one insight, by aggregate. Undefined: no event. */
 export interface AskedValues {

@@ -1,10 +1,9 @@
 /** One slice over one range: routes each measure to the stored state or to Athena, and records where it came from. */
 import { type Aggregate, aggregateId } from "../model/expression.ts";
 import { aggregatesBehind, readMeasure, type State, stateReader } from "../model/fold.ts";
-import type { Filter } from "../model/filter.ts";
+import { type Filter, singleValues } from "../model/filter.ts";
 import { type Period, shiftBack } from "../model/period.ts";
 import type { Measure, Product } from "../model/product.ts";
-import type { Scope } from "../model/scope.ts";
 import {
   assertInstant,
   bucketCount,
@@ -30,33 +29,14 @@ import {
   type View,
 } from "../sql/plan.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
-import type { AdHocLoader } from "./ad-hoc.ts";
-import type { Gates } from "./gate.ts";
 import type { AskedValues, GroupValues } from "./group-answers.ts";
 import { assertKnown, columnsBehind } from "./known-columns.ts";
-import type { LeaderboardLoader } from "./leaderboards.ts";
-import type { LiveListing } from "./live-listing.ts";
 import type { Snapshot } from "./manifests.ts";
-import type { Origin, ProvenanceRecord } from "./provenance.ts";
-import type { ReadBudget } from "./read-budget.ts";
+import type { Origin } from "./provenance.ts";
 import type { SegmentPart } from "./segment-parts.ts";
-import type { SegmentLoader } from "./segments.ts";
 import { type Series, seriesBefore } from "./series.ts";
 import { readState } from "./stored-state.ts";
-import type { Trace } from "./trace.ts";
-
-/** What every insight of one request works with. */
-export interface Workings {
-  readonly scope: Scope;
-  readonly gate: Gates;
-  readonly segments: SegmentLoader;
-  readonly leaderboards: LeaderboardLoader;
-  readonly liveItems: LiveListing;
-  readonly adHoc: AdHocLoader;
-  readonly provenance: ProvenanceRecord;
-  readonly reads: ReadBudget;
-  readonly trace?: Trace;
-}
+import type { Workings } from "./workings.ts";
 
 /** One question with everything that answering it needs. */
 export interface Posed {
@@ -139,7 +119,7 @@ class PlannedInsight implements Insight {
     this.product = posed.product;
     this.id = posed.id;
     this.range = posed.range;
-    this.pinned = pinnedBy(posed.where);
+    this.pinned = singleValues(posed.where);
     this.#workings = workings;
     this.#posed = posed;
     this.#plan = plan;
@@ -318,16 +298,4 @@ function ofNothing(aggregate: Aggregate): number | null {
   return ["count", "countIf", "countOf", "sum", "distinct", "approxDistinct"].includes(aggregate.kind)
     ? 0
     : null;
-}
-
-/** The dimensions that a filter holds to one value. */
-function pinnedBy(where: Filter): Readonly<Record<string, Value>> {
-  const pinned: Record<string, Value> = {};
-  for (const condition of where) {
-    if (condition.op === "eq") pinned[condition.column] = condition.value;
-    if (condition.op === "isNull" && condition.value) pinned[condition.column] = null;
-    if (condition.op === "in" && new Set(condition.values).size === 1)
-      pinned[condition.column] = condition.values[0]!;
-  }
-  return pinned;
 }
