@@ -2,6 +2,7 @@
 import { type Aggregate, aggregateId, countComponent } from "../model/expression.ts";
 import { aggregatesBehind, readingOf } from "../model/fold.ts";
 import type { DimensionKey } from "../model/layout.ts";
+import { type Period, shiftBack } from "../model/period.ts";
 import type { Measure, Product } from "../model/product.ts";
 import type { Range } from "../model/time.ts";
 import type { AdHocGroup, AdHocGroups } from "../sql/grouped-questions.ts";
@@ -23,6 +24,8 @@ export interface GroupValues {
   readonly fromAthena: boolean;
   /** Null where the group asks for itself. */
   of(measure: Measure): Promise<AskedValues> | null;
+  /** Of the same group one period earlier. */
+  before(period: Period): GroupValues;
 }
 
 /** Ranks are asked for by the thousand, so that one answer serves many pages. */
@@ -62,14 +65,17 @@ export async function askedPage(workings: Workings, posed: PosedGroups): Promise
     .flatMap((answer) => (answer?.groups.groups ?? []).map((group) => ({ group, answer: answer! })))
     .slice(offset - first, end - first);
   const total = answers[0]?.groups.total ?? 0;
+  const keys = page.map(({ group }) => group.key);
+  const before = valuesBefore(workings, posed, keys);
   return {
     kind: "found",
-    groups: page.map(({ group }) => group.key),
+    groups: keys,
     values: (place) => {
       const { group, answer } = page[place]!;
       return {
         fromAthena: true,
         of: (measure) => (measures.includes(measure) ? Promise.resolve(valuesOf(group, answer)) : null),
+        before: (period) => before(period)(place),
       };
     },
     hasNext: end < total,
@@ -77,12 +83,45 @@ export async function askedPage(workings: Workings, posed: PosedGroups): Promise
   };
 }
 
-/** The ad-hoc fields of a page whose groups are known: each asked once for all of them. */
+/** So many groups are asked for in one question: with texts of any length, it fits into a statement. */
+const mostListed = 250;
+
+/** The ad-hoc fields of a page whose groups are known: each asked for all of them at once. */
 export function listedValues(
   workings: Workings,
   posed: PosedGroups,
   keys: readonly DimensionKey[],
 ): FoundGroups["values"] {
+  const lists: ReturnType<typeof valuesOfList>[] = [];
+  for (let from = 0; from < keys.length; from += mostListed)
+    lists.push(valuesOfList(workings, posed, keys.slice(from, from + mostListed)));
+  const before = valuesBefore(workings, posed, keys);
+  return (place) => ({
+    ...lists[Math.floor(place / mostListed)]!(place % mostListed),
+    before: (period) => before(period)(place),
+  });
+}
+
+/** The same groups earlier: each period asked for once, whichever of them compares with it. */
+function valuesBefore(
+  workings: Workings,
+  posed: PosedGroups,
+  keys: readonly DimensionKey[],
+): (period: Period) => FoundGroups["values"] {
+  const asked = new Map<Period, FoundGroups["values"]>();
+  return (period) => {
+    const range = shiftBack(posed.range, period);
+    const values = asked.get(period) ?? listedValues(workings, { ...posed, range }, keys);
+    asked.set(period, values);
+    return values;
+  };
+}
+
+function valuesOfList(
+  workings: Workings,
+  posed: PosedGroups,
+  keys: readonly DimensionKey[],
+): (place: number) => Pick<GroupValues, "fromAthena" | "of"> {
   const { product, question } = posed;
   const groups: AdHocGroups = { kind: "listed", dimensions: question.dimensions, keys };
   const asked = new Map<Measure, Promise<ListedAnswer>>();

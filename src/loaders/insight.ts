@@ -192,7 +192,8 @@ class PlannedInsight implements Insight {
     assertInstant(range.from);
     const series = this.#posed.series && seriesBefore(this.#posed.series, period, range);
     const posed = { ...this.#posed, range, series, id: `${this.id}/${period}` };
-    return this.#workings.gate.plan(() => poseInsight(this.#workings, posed));
+    const standing = this.#group ? { group: this.#group.before(period) } : {};
+    return this.#workings.gate.plan(() => poseInsight(this.#workings, posed, standing));
   }
 
   async #stored(measure: Measure, plan: StoredPlan, path: readonly string[]): Promise<number | null> {
