@@ -31,6 +31,33 @@ beforeAll(async () => {
 });
 afterAll(() => cloud.close());
 
+test("towns whose names are longer than any parameter, compared with the day before", async () => {
+  const long = "long ''name'' ".repeat(200);
+  for (const [seed, day] of ["2024-03-01", "2024-03-02"].entries()) {
+    const folder = `${cloud.lakeFolder}/market/sales/day=${day}`;
+    await mkdir(folder, { recursive: true });
+    await cloud.duck.run(`COPY (
+      SELECT TIMESTAMP '${day} 01:00:00' AS at, '${long}' || i % 3 AS town, CAST(hash(i, ${seed}) % 5 AS INTEGER) AS stall,
+        i % 2 = 0 AS cash, 1.5::DOUBLE AS size, NULL::TIMESTAMP AS picked, hash(i, ${seed}, 1) % 8 / 4 AS price
+      FROM range(50) AS t(i)) TO '${folder}/a.parquet' (FORMAT parquet)`);
+  }
+  await refresh(stallActivity, cloud.deps);
+  const answer = await ask(`{ by: stallActivityBy(dimensions: [TOWN, CASH], first: 100,
+    range: { from: "2024-03-02T00:00:00Z", to: "2024-03-03T00:00:00Z" }) {
+    nodes { town cash previous(period: DAY) { sales median } } } }`);
+  expect(answer.messages).toEqual([]);
+  const before = await rowsOf(
+    cloud,
+    `SELECT town, cash, count(*) AS sales, quantile_disc(price, 0.5) AS median
+     FROM read_parquet('${cloud.lakeFolder}/market/sales/day=2024-03-01/*.parquet', hive_partitioning = false)
+     GROUP BY town, cash ORDER BY town, cash`,
+  );
+  expect(before).toHaveLength(6);
+  expect(answer.data.by.nodes).toEqual(
+    before.map(({ town, cash, ...previous }: Json) => ({ town, cash, previous })),
+  );
+});
+
 test.for([
   ["stored", "TOWN", "town"],
   ["Athena's", "TOWN, CASH", "town, cash"],
