@@ -10,8 +10,9 @@ import { assertText, compareValues, type Value } from "../model/values.ts";
 import type { RankedGroups } from "../sql/grouped-questions.ts";
 import { planGroups } from "../sql/plan-groups.ts";
 import { knownKeys } from "./group-keys.ts";
-import type { Workings } from "./insight.ts";
+import { assertKnown } from "./known-columns.ts";
 import { resolveRange, type Sight, type Sights } from "./sight.ts";
+import type { Workings } from "./workings.ts";
 
 /** Of a column whose text is not the warehouse's to search: so many of its values are looked through. */
 const mostSearched = 10_000;
@@ -68,12 +69,13 @@ async function storedValues(
 /** The first that contain the text. */
 async function askedValues(
   workings: Workings,
-  { source }: Product,
+  product: Product,
   { snapshot, view: { coverage } }: Sight,
   { property }: Column,
   { containing, first }: { readonly containing: string; readonly first: number },
 ): Promise<Known[]> {
   if (coverage.from >= coverage.until) return [];
+  assertKnown(product, snapshot.serving, [property], `Dimension "${property}"`);
   const groups: RankedGroups = {
     kind: "ranked",
     dimensions: [property],
@@ -85,7 +87,7 @@ async function askedValues(
   const where = [{ op: "isNull", column: property, value: false }] as const;
   const range = { from: coverage.from, to: coverage.until };
   const answer = await workings.adHoc.load({
-    source,
+    source: product.source,
     question: { where, range, by: null, groups },
     aggregates: [countComponent.aggregate],
     partitions: snapshot.partitions,

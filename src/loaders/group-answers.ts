@@ -1,15 +1,15 @@
 /** What Athena says of groups: the ranking of all of them, in windows that pages share; or the ad-hoc fields of a page. */
-import { SluiceError } from "../model/errors.ts";
-import { type Aggregate, aggregateId, columnsOf, countComponent } from "../model/expression.ts";
+import { type Aggregate, aggregateId, countComponent } from "../model/expression.ts";
 import { aggregatesBehind, readingOf } from "../model/fold.ts";
 import type { DimensionKey } from "../model/layout.ts";
+import { type Period, shiftBack } from "../model/period.ts";
 import type { Measure, Product } from "../model/product.ts";
-import type { Serving } from "../model/serving.ts";
 import type { Range } from "../model/time.ts";
 import type { AdHocGroup, AdHocGroups } from "../sql/grouped-questions.ts";
 import type { AdHocAnswer } from "./ad-hoc/answers.ts";
 import type { FoundGroups, PosedGroups } from "./groups.ts";
-import type { Workings } from "./insight.ts";
+import { assertKnown, columnsBehind } from "./known-columns.ts";
+import type { Workings } from "./workings.ts";
 
 /** What Athena said of one insight, by aggregate. Undefined: no event. */
 export interface AskedValues {
@@ -24,6 +24,8 @@ export interface GroupValues {
   readonly fromAthena: boolean;
   /** Null where the group asks for itself. */
   of(measure: Measure): Promise<AskedValues> | null;
+  /** Of the same group one period earlier. */
+  before(period: Period): GroupValues;
 }
 
 /** Ranks are asked for by the thousand, so that one answer serves many pages. */
@@ -34,14 +36,9 @@ export function assertAskable({ product, where, question, order, snapshot }: Pos
   const read = [
     ...question.dimensions,
     ...where.map(({ column }) => column),
-    ...(order === null ? [] : aggregatesBehind(product, order.measure.expression).flatMap(columnsOf)),
+    ...(order === null ? [] : columnsBehind(product, order.measure)),
   ];
-  const unknown = read.find((property) => !snapshot.serving.isCatalogued(property));
-  if (unknown !== undefined)
-    throw new SluiceError(
-      "BACKEND_UNAVAILABLE",
-      `These groups of "${product.name}" need column "${unknown}", which the published edition did not know. Run "sluice refresh ${product.name}".`,
-    );
+  assertKnown(product, snapshot.serving, read, "A group");
 }
 
 /** The page as Athena ranks it, with the measures that its groups will be asked for. */
@@ -50,7 +47,9 @@ export async function askedPage(workings: Workings, posed: PosedGroups): Promise
   const end = offset + question.first;
   const measures = question.measures
     .map((name) => product.measure(name))
-    .filter((measure) => isCatalogued(product, snapshot.serving, measure));
+    .filter((measure) =>
+      columnsBehind(product, measure).every((each) => snapshot.serving.isCatalogued(each)),
+    );
   const wanted = order === null ? measures : [order.measure, ...measures];
   const aggregates = aggregatesOf(product, wanted);
   const by = order && {
@@ -66,14 +65,17 @@ export async function askedPage(workings: Workings, posed: PosedGroups): Promise
     .flatMap((answer) => (answer?.groups.groups ?? []).map((group) => ({ group, answer: answer! })))
     .slice(offset - first, end - first);
   const total = answers[0]?.groups.total ?? 0;
+  const keys = page.map(({ group }) => group.key);
+  const before = valuesBefore(workings, posed, keys);
   return {
     kind: "found",
-    groups: page.map(({ group }) => group.key),
+    groups: keys,
     values: (place) => {
       const { group, answer } = page[place]!;
       return {
         fromAthena: true,
         of: (measure) => (measures.includes(measure) ? Promise.resolve(valuesOf(group, answer)) : null),
+        before: (period) => before(period)(place),
       };
     },
     hasNext: end < total,
@@ -81,12 +83,45 @@ export async function askedPage(workings: Workings, posed: PosedGroups): Promise
   };
 }
 
-/** The ad-hoc fields of a page whose groups are known: each asked once for all of them. */
+/** So many groups are asked for in one question: with texts of any length, it fits into a statement. */
+const mostListed = 250;
+
+/** The ad-hoc fields of a page whose groups are known: each asked for all of them at once. */
 export function listedValues(
   workings: Workings,
   posed: PosedGroups,
   keys: readonly DimensionKey[],
 ): FoundGroups["values"] {
+  const lists: ReturnType<typeof valuesOfList>[] = [];
+  for (let from = 0; from < keys.length; from += mostListed)
+    lists.push(valuesOfList(workings, posed, keys.slice(from, from + mostListed)));
+  const before = valuesBefore(workings, posed, keys);
+  return (place) => ({
+    ...lists[Math.floor(place / mostListed)]!(place % mostListed),
+    before: (period) => before(period)(place),
+  });
+}
+
+/** The same groups earlier: each period asked for once, whichever of them compares with it. */
+function valuesBefore(
+  workings: Workings,
+  posed: PosedGroups,
+  keys: readonly DimensionKey[],
+): (period: Period) => FoundGroups["values"] {
+  const asked = new Map<Period, FoundGroups["values"]>();
+  return (period) => {
+    const range = shiftBack(posed.range, period);
+    const values = asked.get(period) ?? listedValues(workings, { ...posed, range }, keys);
+    asked.set(period, values);
+    return values;
+  };
+}
+
+function valuesOfList(
+  workings: Workings,
+  posed: PosedGroups,
+  keys: readonly DimensionKey[],
+): (place: number) => Pick<GroupValues, "fromAthena" | "of"> {
   const { product, question } = posed;
   const groups: AdHocGroups = { kind: "listed", dimensions: question.dimensions, keys };
   const asked = new Map<Measure, Promise<ListedAnswer>>();
@@ -143,12 +178,6 @@ async function ask(
 
 function covered({ range, view: { coverage } }: PosedGroups): Range {
   return { from: Math.max(range.from, coverage.from), to: Math.min(range.to, coverage.until) };
-}
-
-function isCatalogued(product: Product, serving: Serving, { expression }: Measure): boolean {
-  return aggregatesBehind(product, expression)
-    .flatMap(columnsOf)
-    .every((property) => serving.isCatalogued(property));
 }
 
 /** Each once; a statement has at least one. */

@@ -11,9 +11,9 @@ import type { Product } from "../model/product.ts";
 import type { ServedRollup } from "../model/serving.ts";
 import { type GroupsPlan, isAsked, isWhole, namedKeys } from "../sql/plan-groups.ts";
 import { type Piece, show, type UnstoredPlan } from "../sql/plan.ts";
-import type { Workings } from "./insight.ts";
 import type { Snapshot } from "./manifests.ts";
 import type { SegmentPart } from "./segment-parts.ts";
+import type { Workings } from "./workings.ts";
 
 export interface KnownKeys {
   readonly kind: "known";

@@ -21,10 +21,11 @@ import type { Pieces, UnstoredPlan } from "../sql/plan.ts";
 import { askedPage, assertAskable, type GroupValues, listedValues } from "./group-answers.ts";
 import { readCursor, writeCursor } from "./group-cursor.ts";
 import { knownKeys, tooMany } from "./group-keys.ts";
-import { insightId, isRead, type Posed, poseInsight, type Workings } from "./insight.ts";
+import { insightId, isRead, type Posed, poseInsight } from "./insight.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 import { resolveRange, type Sights } from "./sight.ts";
 import { readState } from "./stored-state.ts";
+import type { Workings } from "./workings.ts";
 
 /** A grouped question with everything that answering it needs. */
 export interface PosedGroups extends Pick<Posed, "product" | "where" | "range" | "view" | "snapshot"> {

@@ -1,10 +1,9 @@
 /** One slice over one range: routes each measure to the stored state or to Athena, and records where it came from. */
-import { type Aggregate, aggregateId, columnsOf } from "../model/expression.ts";
+import { type Aggregate, aggregateId } from "../model/expression.ts";
 import { aggregatesBehind, readMeasure, type State, stateReader } from "../model/fold.ts";
-import type { Filter } from "../model/filter.ts";
+import { type Filter, singleValues } from "../model/filter.ts";
 import { type Period, shiftBack } from "../model/period.ts";
 import type { Measure, Product } from "../model/product.ts";
-import type { Scope } from "../model/scope.ts";
 import {
   assertInstant,
   bucketCount,
@@ -17,7 +16,7 @@ import {
   type Range,
 } from "../model/time.ts";
 import type { Value } from "../model/values.ts";
-import { SluiceError, UserInputError } from "../model/errors.ts";
+import { UserInputError } from "../model/errors.ts";
 import type { AskedRange, Insight } from "../schema/context.ts";
 import {
   type Pieces,
@@ -30,32 +29,14 @@ import {
   type View,
 } from "../sql/plan.ts";
 import type { AdHocQuestion } from "../sql/statement.ts";
-import type { AdHocLoader } from "./ad-hoc.ts";
-import type { Gates } from "./gate.ts";
 import type { AskedValues, GroupValues } from "./group-answers.ts";
-import type { LeaderboardLoader } from "./leaderboards.ts";
-import type { LiveListing } from "./live-listing.ts";
+import { assertKnown, columnsBehind } from "./known-columns.ts";
 import type { Snapshot } from "./manifests.ts";
-import type { Origin, ProvenanceRecord } from "./provenance.ts";
-import type { ReadBudget } from "./read-budget.ts";
+import type { Origin } from "./provenance.ts";
 import type { SegmentPart } from "./segment-parts.ts";
-import type { SegmentLoader } from "./segments.ts";
 import { type Series, seriesBefore } from "./series.ts";
 import { readState } from "./stored-state.ts";
-import type { Trace } from "./trace.ts";
-
-/** What every insight of one request works with. */
-export interface Workings {
-  readonly scope: Scope;
-  readonly gate: Gates;
-  readonly segments: SegmentLoader;
-  readonly leaderboards: LeaderboardLoader;
-  readonly liveItems: LiveListing;
-  readonly adHoc: AdHocLoader;
-  readonly provenance: ProvenanceRecord;
-  readonly reads: ReadBudget;
-  readonly trace?: Trace;
-}
+import type { Workings } from "./workings.ts";
 
 /** One question with everything that answering it needs. */
 export interface Posed {
@@ -138,7 +119,7 @@ class PlannedInsight implements Insight {
     this.product = posed.product;
     this.id = posed.id;
     this.range = posed.range;
-    this.pinned = pinnedBy(posed.where);
+    this.pinned = singleValues(posed.where);
     this.#workings = workings;
     this.#posed = posed;
     this.#plan = plan;
@@ -211,7 +192,8 @@ class PlannedInsight implements Insight {
     assertInstant(range.from);
     const series = this.#posed.series && seriesBefore(this.#posed.series, period, range);
     const posed = { ...this.#posed, range, series, id: `${this.id}/${period}` };
-    return this.#workings.gate.plan(() => poseInsight(this.#workings, posed));
+    const standing = this.#group ? { group: this.#group.before(period) } : {};
+    return this.#workings.gate.plan(() => poseInsight(this.#workings, posed, standing));
   }
 
   async #stored(measure: Measure, plan: StoredPlan, path: readonly string[]): Promise<number | null> {
@@ -287,7 +269,9 @@ class PlannedInsight implements Insight {
 
   async #ask(question: AdHocQuestion, measure: Measure, path: readonly string[], through: Instant) {
     const aggregates = aggregatesBehind(this.product, measure.expression);
-    this.#checkColumns(measure, aggregates);
+    const { where, snapshot } = this.#posed;
+    const read = [...columnsBehind(this.product, measure), ...where.map(({ column }) => column)];
+    assertKnown(this.product, snapshot.serving, read, `Measure "${measure.name}"`);
     const together = this.#group?.of(measure) ?? null;
     if (together !== null)
       this.#workings.trace?.asked({ path, measure, posed: this.#posed }, this.#plan, "page");
@@ -311,18 +295,6 @@ class PlannedInsight implements Insight {
     const found = answer.buckets.get(question.by === null ? 0 : floorTo(this.range.from, question.by));
     return { ...answer, found };
   }
-
-  /** One measure that Athena cannot answer must not spoil the statement that others share. */
-  #checkColumns({ name }: Measure, aggregates: readonly Aggregate[]): void {
-    const { snapshot, where } = this.#posed;
-    const read = [...aggregates.flatMap(columnsOf), ...where.map(({ column }) => column)];
-    const unknown = read.find((property) => !snapshot.serving.isCatalogued(property));
-    if (unknown === undefined) return;
-    throw new SluiceError(
-      "BACKEND_UNAVAILABLE",
-      `Measure "${name}" of "${this.product.name}" needs column "${unknown}", which the published edition did not know. Run "sluice refresh ${this.product.name}".`,
-    );
-  }
 }
 
 /** An aggregate over no events. */
@@ -330,16 +302,4 @@ function ofNothing(aggregate: Aggregate): number | null {
   return ["count", "countIf", "countOf", "sum", "distinct", "approxDistinct"].includes(aggregate.kind)
     ? 0
     : null;
-}
-
-/** The dimensions that a filter holds to one value. */
-function pinnedBy(where: Filter): Readonly<Record<string, Value>> {
-  const pinned: Record<string, Value> = {};
-  for (const condition of where) {
-    if (condition.op === "eq") pinned[condition.column] = condition.value;
-    if (condition.op === "isNull" && condition.value) pinned[condition.column] = null;
-    if (condition.op === "in" && new Set(condition.values).size === 1)
-      pinned[condition.column] = condition.values[0]!;
-  }
-  return pinned;
 }

@@ -9,7 +9,7 @@ import { catalogueEntry } from "./catalogue.ts";
 import { dimensionValues } from "./dimension-values.ts";
 import { Gates } from "./gate.ts";
 import { poseGroups } from "./groups.ts";
-import { insightId, poseInsight, type Workings } from "./insight.ts";
+import { insightId, poseInsight } from "./insight.ts";
 import { type LeaderboardCache, leaderboardLoader } from "./leaderboards.ts";
 import { liveListing } from "./live-listing.ts";
 import type { LiveStatus } from "./live-status.ts";
@@ -19,6 +19,7 @@ import { ReadBudget } from "./read-budget.ts";
 import { type SegmentCache, segmentLoader } from "./segments.ts";
 import { resolveRange, Sights } from "./sight.ts";
 import type { Trace } from "./trace.ts";
+import type { Workings } from "./workings.ts";
 
 /** What sessions share: process-wide caches over the backends. */
 export interface Shared {

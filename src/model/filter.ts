@@ -69,6 +69,18 @@ export function pinning(columns: readonly string[], values: readonly Value[]): F
   });
 }
 
+/** The columns that a filter holds to one value, null included. */
+export function singleValues(where: Filter): Readonly<Record<string, Value>> {
+  const pinned: Record<string, Value> = {};
+  for (const condition of where) {
+    if (condition.op === "eq") pinned[condition.column] = condition.value;
+    if (condition.op === "isNull" && condition.value) pinned[condition.column] = null;
+    if (condition.op === "in" && new Set(condition.values).size === 1)
+      pinned[condition.column] = condition.values[0]!;
+  }
+  return pinned;
+}
+
 /** The predicate of a filter over events. */
 export function matcher(filter: Filter): (event: Event) => boolean {
   const tests = filter.map(test);

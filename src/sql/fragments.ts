@@ -52,7 +52,7 @@ const maxParameter = 1_024;
 
 /** A renderer that leaves `?` in the text and collects the literals in order. */
 export function parameterised(parameters: string[]): Render {
-  return (value, type) => {
+  const parameter: Render = (value, type) => {
     if (typeof value === "string") assertText(value);
     const text = literal(value, type);
     if (text.length > maxParameter)
@@ -62,6 +62,19 @@ export function parameterised(parameters: string[]): Render {
     parameters.push(text);
     return "?";
   };
+  return (value, type) => {
+    if (typeof value !== "string" || !value.includes("\0")) return parameter(value, type);
+    // clients' texts have no U+0000, those of the data may: a group is asked for by its own
+    const standIn = unusedIn(value);
+    return `replace(${parameter(value.replaceAll("\0", standIn), type)}, ${parameter(standIn, type)}, chr(0))`;
+  };
+}
+
+/** A character of private use that is not in the text. */
+function unusedIn(text: string): string {
+  let point = 0xe000;
+  while (text.includes(String.fromCodePoint(point))) point++;
+  return String.fromCodePoint(point);
 }
 
 /** The conjunction of a filter's conditions; TRUE of none. Same meaning as `matcher` in the model. */

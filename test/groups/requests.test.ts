@@ -127,6 +127,32 @@ test("dimensions are asked once each, at least one, and a page has 1 to 1000 gro
   expect(defaults.data.stallActivityBy.nodes).toHaveLength(10);
 });
 
+test("what groups compare with is asked for all of them together, and once", async () => {
+  const answer = await ask(`{ by: stallActivityBy(dimensions: [TOWN, STALL, CASH, SIZE], first: 1000,
+    range: { from: "2024-02-01T00:00:00Z", to: "2024-02-03T00:00:00Z" }) {
+    nodes { town stall cash size sales previous(period: DAY) { sales median } growth(over: DAY) { sales } } } }`);
+  expect(answer.messages).toEqual([]);
+  const group = "town, stall, cash, size";
+  const nodes = await rowsOf(
+    cloud,
+    `SELECT ${group}, count(*) FILTER (WHERE "at" >= TIMESTAMP '2024-02-01') AS sales,
+       count(*) FILTER (WHERE "at" < TIMESTAMP '2024-02-02') AS before,
+       quantile_disc(price, 0.5) FILTER (WHERE "at" < TIMESTAMP '2024-02-02') AS median
+     FROM sales GROUP BY ${group} HAVING sales > 0 ORDER BY ${group.replaceAll(",", " NULLS LAST,")} NULLS LAST`,
+  );
+  expect(nodes.length).toBeGreaterThan(250);
+  expect(answer.data.by.nodes).toEqual(
+    nodes.map(({ before, median, ...node }: Json) => ({
+      ...node,
+      previous: { sales: before, median },
+      growth: { sales: before === 0 ? null : (node.sales - before) / before },
+    })),
+  );
+  // the groups, then all that is known of them a day earlier
+  expect(answer.statements).toHaveLength(2);
+  expect(answer.statements[1]).toContain("UNNEST(ARRAY[1, 2])");
+});
+
 test("where nothing has happened there are no groups, and nobody is asked", async () => {
   const slices = [
     // no board, since the town had no sales

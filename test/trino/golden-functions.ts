@@ -177,6 +177,17 @@ export const goldenFunctions: Readonly<Record<string, readonly GoldenQuery[]>> =
     ["SELECT strpos('banana', 'n'), strpos('banana', 'x'), strpos('banana', '')", "3 | 0 | 1"],
     ["SELECT strpos('😀b', 'b'), strpos(NULL, 'a'), strpos('a', NULL)", "2 | NULL | NULL"],
   ],
+  "replace()": [
+    [
+      "SELECT replace('banana', 'an', 'o'), replace('banana', 'x', 'o'), replace('', 'x', 'o')",
+      "booa | banana | ",
+    ],
+    ["SELECT replace('a\ue000b', '\ue000', '😀'), replace(NULL, 'a', 'b')", "a😀b | NULL"],
+  ],
+  "chr()": [
+    ["SELECT chr(65), chr(128512), length(chr(0)), chr(0) = replace('x', 'x', chr(0))", "A | 😀 | 1 | true"],
+    ["SELECT length(replace('axb', 'x', chr(0))), replace('axb', 'x', chr(0)) = 'a'", "3 | false"],
+  ],
   "lower()": [["SELECT lower('ÄbC ß'), lower(''), lower(NULL)", "äbc ß |  | NULL"]],
   "hour()": [
     ["SELECT hour(TIMESTAMP '1969-12-31 23:59:59.999'), hour(CAST(NULL AS timestamp))", "23 | NULL"],
