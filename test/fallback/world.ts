@@ -104,7 +104,12 @@ export class World {
   }
 
   /** A gateway's fallback, with connections of its own. */
-  process({ limits, executions = (real) => real, store = (real) => real, dies }: ProcessOptions = {}): AdHocJobs {
+  process({
+    limits,
+    executions = (real) => real,
+    store = (real) => real,
+    dies,
+  }: ProcessOptions = {}): AdHocJobs {
     const dynamo = new DynamoDBClient({ endpoint: this.cloud.endpoints.dynamo, ...settings });
     const warehouse = athenaWarehouse({
       client: new AthenaClient({ endpoint: this.cloud.endpoints.athena, ...settings }),
