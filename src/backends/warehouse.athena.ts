@@ -14,7 +14,6 @@ import {
   type QueryExecution,
   StartQueryExecutionCommand,
   StopQueryExecutionCommand,
-  TooManyRequestsException,
 } from "@aws-sdk/client-athena";
 import { SluiceError } from "../model/errors.ts";
 import type { Executions, ExecutionStatus, Statement, StatementResult, Warehouse } from "./warehouse.ts";
@@ -80,13 +79,25 @@ async function start(
 }
 
 function refused(cause: unknown): never {
-  if (cause instanceof TooManyRequestsException)
+  if (isThrottled(cause))
     throw new SluiceError(
       "AD_HOC_THROTTLED",
       "The warehouse is running as many statements as it may. Ask again in a minute.",
       { cause },
     );
   throw isAnswer(cause) ? failed(cause) : unavailable(cause);
+}
+
+/** Athena throttles under several names, not all of which its model has. */
+const throttlingNames = new Set([
+  "TooManyRequestsException",
+  "ThrottlingException",
+  "Throttling",
+  "RequestLimitExceeded",
+]);
+
+function isThrottled(cause: unknown): boolean {
+  return cause instanceof Error && throttlingNames.has(cause.name);
 }
 
 /** Athena has said no; anything else says nothing of what became of the call. */
@@ -133,8 +144,7 @@ async function look({ client }: AthenaWarehouseOptions, queryId: string): Promis
     const answer = await client.send(new GetQueryExecutionCommand({ QueryExecutionId: queryId }));
     return answer.QueryExecution === undefined ? null : statusOf(answer.QueryExecution);
   } catch (error) {
-    if (error instanceof TooManyRequestsException || (error as Error).name === "ThrottlingException")
-      return null;
+    if (isThrottled(error)) return null;
     return refused(error);
   }
 }

@@ -48,6 +48,60 @@ function missingOnce(): (real: ControlStore) => ControlStore {
   });
 }
 
+/** Does not answer calls about executions as long as it is down. */
+class Outage {
+  down = false;
+  missed = 0;
+  readonly store = (real: ControlStore): ControlStore => ({
+    ...real,
+    get: async (key) => {
+      this.#meet(key.pk);
+      return real.get(key);
+    },
+    put: async (key, ...rest) => {
+      this.#meet(key.pk);
+      return real.put(key, ...rest);
+    },
+  });
+
+  #meet(key: string): void {
+    if (!this.down || !key.startsWith("execution#")) return;
+    this.missed++;
+    throw down();
+  }
+}
+
+test("an execution goes on while progress cannot be written and others' cannot be read, as long as its lease counts", async () => {
+  const [writing, reading] = [new Outage(), new Outage()];
+  const [owner, other] = [writing, reading].map(({ store }) =>
+    world.process({ executions: gate.executions, store }),
+  );
+  const first = owner!.answer(scope, [world.ask(3)], patient);
+  await expect.poll(waitingProcesses, patience).toEqual([["RUNNING", 1]]);
+  const second = other!.answer(scope, [world.ask(3)], patient);
+  await expect.poll(waitingProcesses, patience).toEqual([["RUNNING", 2]]);
+  writing.down = reading.down = true;
+  world.now += 2_000;
+  await expect.poll(() => writing.missed, patience).toBeGreaterThan(0);
+  await expect.poll(() => reading.missed, patience).toBeGreaterThan(1);
+  writing.down = reading.down = false;
+  gate.open();
+  await expectTrue((await first)[0], 3);
+  await expectTrue((await second)[0], 3);
+  expect(gate.started).toHaveLength(1);
+});
+
+test("a process that the store does not answer until its lease runs out says so to those who wait", async () => {
+  const outage = new Outage();
+  const jobs = world.process({ executions: gate.executions, store: outage.store });
+  const answer = jobs.answer(scope, [world.ask(4)], patient);
+  await expect.poll(waitingProcesses, patience).toEqual([["RUNNING", 1]]);
+  outage.down = true;
+  world.now += 25_000;
+  expect(await answer).toMatchObject([{ code: "BACKEND_UNAVAILABLE" }]);
+  outage.down = false;
+});
+
 test("a question that cannot be looked up fails alone: the others of its request are answered, and left in the end", async () => {
   const first = world.process({ executions: gate.executions }).answer(scope, [world.ask(1)], patient);
   await expect.poll(waitingProcesses, patience).toEqual([["RUNNING", 1]]);

@@ -9,6 +9,8 @@
 import type { Versioned } from "../../backends/control-store.ts";
 import type { StatementResult } from "../../backends/warehouse.ts";
 import { type ExecutionDocument, executionKey, isOver, type Tenancy } from "../../model/ad-hoc-job.ts";
+import { SluiceError } from "../../model/errors.ts";
+import type { Instant } from "../../model/time.ts";
 import { type AdHocDeps, spread } from "./deps.ts";
 import { change } from "./documents.ts";
 import { cancelled, type Ending, errorOf } from "./endings.ts";
@@ -272,18 +274,33 @@ export class Attendance {
     if (this.#attending) return;
     this.#attending = true;
     const { deps } = this.#options;
+    let saidAt = deps.clock();
     try {
       for (let pollMs = firstPollMs; this.#isActive; pollMs = Math.min(longestPollMs, pollMs * 1.5)) {
         const pauseMs = this.#waitsForItsTurn ? deps.limits.leaseMs / 6 : pollMs;
         await Promise.race([deps.wait(spread(pauseMs, deps)), this.ended]);
         if (!this.#isActive) break;
-        await this.look();
+        saidAt = (await this.#looked(saidAt)) ? deps.clock() : saidAt;
       }
     } catch (error) {
       this.#fail(error);
     }
     this.#attending = false;
     await this.#inTurn(async () => {});
+  }
+
+  /** Resolves to false where the store did not answer and what was said last still counts long enough to try again. */
+  async #looked(saidAt: Instant): Promise<boolean> {
+    const { clock, limits } = this.#options.deps;
+    try {
+      await this.look();
+      return true;
+    } catch (error) {
+      // two thirds of the lease were left when the store answered last: one third is left now
+      const isUnanswered = error instanceof SluiceError && error.code === "BACKEND_UNAVAILABLE";
+      if (!isUnanswered || clock() >= saidAt + limits.leaseMs / 3) throw error;
+      return false;
+    }
   }
 
   /** There is only what is said of it to keep up: hundreds may wait, and would keep a process busy. */

@@ -17,12 +17,15 @@ import type { Answers } from "./answers.ts";
 import type { Attendance } from "./attendance.ts";
 import type { Attendances } from "./attendances.ts";
 import { type AdHocDeps, spread } from "./deps.ts";
+import { cancelled, errorOf } from "./endings.ts";
 import { executionOf, groupsOf, type Posed } from "./questions.ts";
 import { Turnstile } from "./turnstile.ts";
 
 /** A question whose execution is being looked for. */
 interface Open {
   readonly posed: Posed;
+  /** Of those who ask, aborted when they have left. */
+  readonly askers: Set<AbortSignal>;
   readonly place: Promise<Attendance>;
   readonly resolve: (attendance: Attendance) => void;
   readonly reject: (error: unknown) => void;
@@ -37,6 +40,8 @@ type Found =
 const firstPollMs = 25;
 const longestPollMs = 500;
 const requestsAtATime = 4;
+/** Of whoever does not leave. */
+const stays = new AbortController().signal;
 
 export class Claims {
   readonly #deps: AdHocDeps;
@@ -45,7 +50,7 @@ export class Claims {
   /** Requests that come by the hundred are settled a few at a time: what is stored is answered in between. */
   readonly #turnstile = new Turnstile(requestsAtATime);
   /** By question: what is being looked for, or attended here. */
-  readonly #places = new Map<string, Promise<Attendance>>();
+  readonly #places = new Map<string, Open>();
 
   constructor(deps: AdHocDeps, attendances: Attendances, answers: Answers) {
     this.#deps = deps;
@@ -53,15 +58,19 @@ export class Claims {
     this.#answers = answers;
   }
 
-  /** For each question the execution that answers it, or has. Whoever waits for it joins it at once. */
-  places(scope: Tenancy, posed: readonly Posed[]): Promise<Attendance>[] {
+  /**
+   * For each question the execution that answers it, or has. Whoever waits for it joins it at once. One that all have left
+   * who asked is not claimed any more.
+   */
+  places(scope: Tenancy, posed: readonly Posed[], asker: AbortSignal = stays): Promise<Attendance>[] {
     const opened: Open[] = [];
     const places = posed.map((each) => {
       const known = this.#places.get(each.id);
-      if (known !== undefined) return known;
-      const open = openPlace(each);
+      const open = known ?? openPlace(each);
+      open.askers.add(asker);
+      if (known !== undefined) return open.place;
       opened.push(open);
-      this.#places.set(each.id, open.place);
+      this.#places.set(each.id, open);
       this.#forgetInTime(each.id, open.place);
       return open.place;
     });
@@ -71,7 +80,7 @@ export class Claims {
 
   /** It is looked for again next time. */
   forget(question: string, place: Promise<Attendance>): void {
-    if (this.#places.get(question) === place) this.#places.delete(question);
+    if (this.#places.get(question)?.place === place) this.#places.delete(question);
   }
 
   #forgetInTime(question: string, place: Promise<Attendance>): void {
@@ -83,9 +92,20 @@ export class Claims {
     let open = opened;
     for (let pollMs = firstPollMs; open.length > 0; pollMs = Math.min(longestPollMs, pollMs * 2)) {
       const left = open;
-      open = await this.#turnstile.pass(() => this.#settled(scope, left));
+      open = await this.#turnstile.pass(scope.tenant, () => this.#settled(scope, this.#wanted(left)));
       if (open.length > 0) await this.#deps.wait(spread(pollMs, this.#deps));
     }
+  }
+
+  /** Those that somebody waits for. */
+  #wanted(open: readonly Open[]): readonly Open[] {
+    const isLeft = ({ askers }: Open) => [...askers].every(({ aborted }) => aborted);
+    for (const { posed, place, reject } of open.filter(isLeft)) {
+      // whoever asks from now on opens a new one
+      this.forget(posed.id, place);
+      reject(errorOf(cancelled("nobody waits for it")));
+    }
+    return open.filter((each) => !isLeft(each));
   }
 
   /** Resolves to those that others have claimed a moment ago. */
@@ -200,7 +220,7 @@ function openPlace(posed: Posed): Open {
   let reject!: Open["reject"];
   const place = new Promise<Attendance>((...settle) => ([resolve, reject] = settle));
   place.catch(() => {});
-  return { posed, place, resolve, reject };
+  return { posed, askers: new Set(), place, resolve, reject };
 }
 
 /** What fails for one question fails for no other one of the request. */

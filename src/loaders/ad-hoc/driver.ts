@@ -127,7 +127,10 @@ export class Driver {
         attendance.tell(progressOf(status, attendance.document));
       if (clock() >= writtenAt + progressMs) {
         writtenAt = clock();
-        await attendance.change((document) => (isOver(document) ? document : { ...document }));
+        // it is written for others to see: what is not written now is with the next one
+        await attendance
+          .change((document) => (isOver(document) ? document : { ...document }))
+          .catch(() => {});
       }
       await wait(pollMs, signal);
     }

@@ -57,7 +57,7 @@ export class AdHocJobs {
     const open = posed.flatMap((each) =>
       each instanceof Error || this.#answers.get(each.id) !== undefined ? [] : [each],
     );
-    const places = this.#claims.places(scope, open);
+    const places = this.#claims.places(scope, open, wait.signal);
     const placed = new Map(open.map((each, i) => [each, places[i]!]));
     return Promise.all(
       posed.map(async (each) =>
@@ -123,9 +123,8 @@ export class AdHocJobs {
     for (let place = placed; ; place = undefined) {
       const known = this.#answers.get(posed.id);
       if (known !== undefined) return known;
-      place ??= this.#claims.places(scope, [posed])[0]!;
-      const attendance = await place;
-      if (signal?.aborted) throw errorOf(cancelled("nobody waits for it"));
+      place ??= this.#claims.places(scope, [posed], signal)[0]!;
+      const attendance = await unlessLeft(place, signal);
       // it had ended before anybody waited for it here: it is asked anew
       if (await attendance.join())
         try {
@@ -204,6 +203,17 @@ export class AdHocJobs {
       if (joined) attendance.leave();
     }
   }
+}
+
+/** Rejects as soon as nobody waits. */
+function unlessLeft<T>(found: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return found;
+  return new Promise((resolve, reject) => {
+    const leave = (): void => reject(errorOf(cancelled("nobody waits for it")));
+    if (signal.aborted) return leave();
+    signal.addEventListener("abort", leave, { once: true });
+    found.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+  });
 }
 
 function asError(error: unknown): Error {

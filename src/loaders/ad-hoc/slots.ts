@@ -92,21 +92,38 @@ export class Slots {
   async #serve(): Promise<void> {
     if (this.#serving) return;
     this.#serving = true;
-    for (let entry = this.#queue.next(); entry !== null; entry = this.#queue.next()) await this.#seat(entry);
+    for (let entry = this.#nextWaiting(); entry !== null; ) {
+      const left = !(await this.#seat(entry));
+      entry = this.#nextWaiting();
+      if (!left || entry !== null) continue;
+      // nobody here waits any more: what is written of it counts for a while only
+      await this.#leaveLine().catch(() => {});
+      entry = this.#nextWaiting();
+    }
     this.#serving = false;
   }
 
-  async #seat({ scope, id, signal, resolve, reject }: Entry): Promise<void> {
+  #nextWaiting(): Entry | null {
+    let entry = this.#queue.next();
+    while (entry?.signal.aborted) entry = this.#queue.next();
+    return entry;
+  }
+
+  /** Resolves to false when it has left before. */
+  async #seat({ scope, id, signal, resolve, reject }: Entry): Promise<boolean> {
     try {
       for (let pollMs = firstPollMs; !signal.aborted; pollMs = Math.min(longestPollMs, pollMs * 2)) {
         const freed = this.#freed.signal;
-        if (await this.#tryToTake(scope, id)) return resolve(true);
+        if (await this.#tryToTake(scope, id)) {
+          resolve(true);
+          return true;
+        }
         await this.#deps.wait(spread(pollMs, this.#deps), AbortSignal.any([signal, freed]));
       }
-      await this.#leaveLine();
     } catch (error) {
       reject(error);
     }
+    return false;
   }
 
   async #tryToTake(scope: Tenancy, id: string): Promise<boolean> {
@@ -124,10 +141,9 @@ export class Slots {
   #taken(slots: SlotsDocument, scope: Tenancy, id: string): SlotsDocument {
     const { clock, limits } = this.#deps;
     const now = clock();
-    const { [this.#process]: own, ...others } = slots.waiting;
+    const { [this.#process]: own, ...others } = living(slots.waiting, now);
     const hasRoom = id in slots.holders || Object.keys(slots.holders).length < limits.concurrency;
-    const isTurnOf = ({ since, until }: SlotWaiter) =>
-      until > now && since + patienceMs <= now && since < (own?.since ?? now);
+    const isTurnOf = ({ since }: SlotWaiter) => since + patienceMs <= now && since < (own?.since ?? now);
     if (hasRoom && !Object.values(others).some(isTurnOf))
       return { holders: { ...slots.holders, [id]: this.#holder(scope) }, waiting: others };
     if (own !== undefined && own.until > now + waitingMs / 2) return slots;
@@ -188,4 +204,9 @@ export class Slots {
     });
     return changed?.value ?? none;
   }
+}
+
+/** Without processes that have not said for a while that they wait: they have died. */
+function living(waiting: SlotsDocument["waiting"], now: number): SlotsDocument["waiting"] {
+  return Object.fromEntries(Object.entries(waiting).filter(([, { until }]) => until > now));
 }
