@@ -46,7 +46,7 @@ export function openSession(shared: Shared, options: SessionOptions): Session {
   const gate = new Gates();
   const provenance = new ProvenanceRecord();
   const { scope, adHocWaitMs: waitMs, signal, trace } = options;
-  const wait: AdHocWait = { waitMs, ...(signal && { signal }) };
+  const wait: AdHocWait = { waitMs, request: {}, ...(signal && { signal }) };
   const reads = options.reads ?? new ReadBudget();
   const workings: Workings = {
     scope,

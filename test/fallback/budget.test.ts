@@ -89,3 +89,29 @@ test("what is set aside for others counts", async () => {
     { code: "AD_HOC_BUDGET_EXCEEDED" },
   ]);
 });
+
+test("what a request asks that is over the budget fails alone, also where another one asks the rest", async () => {
+  const small = await estimate(day(days[0]));
+  expect(await estimate()).toBeGreaterThan(small);
+  const jobs = world.process({ limits: { bytesPerDay: small } });
+  const asks = [world.ask(1), world.ask(2, day(days[0])), world.ask(3)];
+  const [both, joined] = await Promise.all([
+    jobs.answer(tenant("sibling"), asks, patient),
+    ask(jobs, "sibling", 2, day(days[0])),
+  ]);
+  for (const refused of [both[0], both[2]]) expect(refused).toMatchObject({ code: "AD_HOC_BUDGET_EXCEEDED" });
+  const truth = await world.truth(2, day(days[0]));
+  for (const answer of [both[1], joined]) {
+    if (answer instanceof Error) throw answer;
+    expect(Object.fromEntries(answer!.buckets.get(0)!)).toEqual(truth);
+  }
+});
+
+test("questions that the budget is enough for one by one, but not together, are not refused together", async () => {
+  const first = await estimate(day(days[0]));
+  const second = await estimate(day(days[1]));
+  const jobs = world.process({ limits: { bytesPerDay: Math.max(first, second) } });
+  const asks = [world.ask(1, day(days[0])), world.ask(1, day(days[1]))];
+  const answers = await jobs.answer(tenant("together"), asks, patient);
+  expect(answers.filter((answer) => !(answer instanceof Error)).length).toBeGreaterThan(0);
+});

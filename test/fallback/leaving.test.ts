@@ -113,6 +113,20 @@ test("a pending lease holds it until it runs out", async () => {
   await expect.poll(() => gate.stopped.length, patience).toBeGreaterThan(0);
 });
 
+test("a request that asks again after it has waited does not wait once more", async () => {
+  const jobs = newProcess();
+  const wait = { waitMs: 1_000, request: {} };
+  const first = jobs.answer(scope, [world.ask(1)], wait);
+  await running();
+  world.now += 1_000;
+  expect(await first).toMatchObject([{ code: "AD_HOC_PENDING" }]);
+  // time stands still from here on
+  expect(await jobs.answer(scope, [world.ask(2)], wait)).toMatchObject([{ code: "AD_HOC_PENDING" }]);
+  const other = jobs.answer(scope, [world.ask(1)], { ...wait, request: {} });
+  gate.open();
+  expect((await other)[0]).not.toBeInstanceOf(Error);
+});
+
 test("who does not wait at all is told the job, and asks again for the answer", async () => {
   const jobs = newProcess();
   const jobId = await jobIdOf(jobs);

@@ -5,7 +5,7 @@
  * Delivery guarantee: an execution is charged once, however often it is said to be over.
  */
 import { LRUCache } from "lru-cache";
-import { type BudgetDocument, budgetKey, type Tenancy } from "../../model/ad-hoc-job.ts";
+import { type BudgetDocument, budgetDay, budgetKey, type Tenancy } from "../../model/ad-hoc-job.ts";
 import { itemId } from "../../model/layout.ts";
 import type { AdHocDeps } from "./deps.ts";
 import { SharedDocument } from "./documents.ts";
@@ -23,6 +23,13 @@ export class Budgets {
 
   constructor(deps: AdHocDeps) {
     this.#deps = deps;
+  }
+
+  /** Bytes of today that may still be set aside. */
+  async left(scope: Tenancy): Promise<number> {
+    const { jobs, clock, limits } = this.#deps;
+    const found = await jobs.get<BudgetDocument>(budgetKey(scope, budgetDay(clock())));
+    return Math.max(0, limits.bytesPerDay - used(found?.value ?? unused));
   }
 
   /** Resolves to null when the bytes are set aside, or were; to what is left of the day when that is less. */

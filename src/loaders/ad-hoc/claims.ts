@@ -16,6 +16,7 @@ import {
 import type { Answers } from "./answers.ts";
 import type { Attendance } from "./attendance.ts";
 import type { Attendances } from "./attendances.ts";
+import { Budgets } from "./budget.ts";
 import { type AdHocDeps, spread } from "./deps.ts";
 import { cancelled, errorOf } from "./endings.ts";
 import { executionOf, groupsOf, type Posed } from "./questions.ts";
@@ -47,6 +48,7 @@ export class Claims {
   readonly #deps: AdHocDeps;
   readonly #attendances: Attendances;
   readonly #answers: Answers;
+  readonly #budgets: Budgets;
   /** Requests that come by the hundred are settled a few at a time: what is stored is answered in between. */
   readonly #turnstile = new Turnstile(requestsAtATime);
   /** By question: what is being looked for, or attended here. */
@@ -56,6 +58,7 @@ export class Claims {
     this.#deps = deps;
     this.#attendances = attendances;
     this.#answers = answers;
+    this.#budgets = new Budgets(deps);
   }
 
   /**
@@ -164,7 +167,8 @@ export class Claims {
     free: readonly { readonly open: Open; readonly claim: Versioned<QuestionDocument> | null }[],
   ): Promise<Open[]> {
     const byPosed = new Map(free.map((each) => [each.open.posed, each]));
-    const groups = groupsOf([...byPosed.keys()]);
+    const bytesLeft = free.length > 1 ? await this.#bytesLeft(scope) : Infinity;
+    const groups = groupsOf([...byPosed.keys()], bytesLeft);
     const lost = await Promise.all(
       groups.map(async (group) => {
         const execution = this.#deps.token();
@@ -183,6 +187,11 @@ export class Claims {
       }),
     );
     return lost.flat().map((posed) => byPosed.get(posed)!.open);
+  }
+
+  /** How the questions are put together goes by it, no more: where it is not known, by their size alone. */
+  #bytesLeft(scope: Tenancy): Promise<number> {
+    return this.#budgets.left(scope).catch(() => Infinity);
   }
 
   async #claimFor(

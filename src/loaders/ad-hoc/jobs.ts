@@ -22,6 +22,8 @@ import { type AdHocAsk, checkSize, pose, type Posed } from "./questions.ts";
 export interface AdHocWait {
   /** 0: what is not known yet is pending at once. */
   readonly waitMs: number;
+  /** The same for all that one request asks, one after the other: it waits from the first on. */
+  readonly request?: object;
   /** Aborted when nobody waits any more. */
   readonly signal?: AbortSignal;
 }
@@ -37,6 +39,8 @@ export class AdHocJobs {
   readonly #lookups: LookupVersions;
   /** One error for all who waited for an execution: it is logged once. */
   readonly #errors = new WeakMap<ExecutionDocument, SluiceError>();
+  /** When requests asked for the first time. */
+  readonly #beginnings = new WeakMap<object, Instant>();
 
   constructor(deps: AdHocDeps) {
     this.#deps = deps;
@@ -52,7 +56,7 @@ export class AdHocJobs {
     asks: readonly AdHocAsk[],
     wait: AdHocWait,
   ): Promise<readonly (AdHocAnswer | Error)[]> {
-    const deadline = this.#deps.clock() + wait.waitMs;
+    const deadline = this.#began(wait) + wait.waitMs;
     const posed = await Promise.all(asks.map((ask) => this.#pose(scope, ask).catch(asError)));
     const open = posed.flatMap((each) =>
       each instanceof Error || this.#answers.get(each.id) !== undefined ? [] : [each],
@@ -105,6 +109,12 @@ export class AdHocJobs {
   /** Leaves what it waits for, stops what nobody else wants, and leaves the rest to other processes. */
   close(): Promise<void> {
     return this.#attendances.close();
+  }
+
+  #began({ request = {} }: AdHocWait): Instant {
+    const began = this.#beginnings.get(request) ?? this.#deps.clock();
+    this.#beginnings.set(request, began);
+    return began;
   }
 
   async #pose(scope: Scope, ask: AdHocAsk): Promise<Posed> {

@@ -78,9 +78,22 @@ const maxQuestions = 200;
 const maxTextBytes = 240_000;
 const maxStatementBytes = 330_000;
 
-/** What one statement answers, for each: as few as they fit into. */
-export function groupsOf(posed: readonly Posed[]): readonly (readonly Posed[])[] {
-  return bySource(posed).flatMap(fitting);
+/**
+ * What one statement answers, for each: as few as they fit into, also into the bytes that may be scanned. What exceeds
+ * those on its own fails nothing else.
+ */
+export function groupsOf(posed: readonly Posed[], bytesLeft = Infinity): readonly (readonly Posed[])[] {
+  const isAffordable = (group: readonly Posed[]) => estimateOf(group) <= bytesLeft;
+  return bySource(posed).flatMap((group) => [
+    ...fitting(
+      group.filter((each) => isAffordable([each])),
+      isAffordable,
+    ),
+    ...fitting(
+      group.filter((each) => !isAffordable([each])),
+      () => true,
+    ),
+  ]);
 }
 
 function bySource(posed: readonly Posed[]): Posed[][] {
@@ -93,11 +106,15 @@ function bySource(posed: readonly Posed[]): Posed[][] {
   return [...groups.values()];
 }
 
-function fitting(group: readonly Posed[]): readonly (readonly Posed[])[] {
-  if (group.length <= maxQuestions && fits(textOf(group))) return [group];
+function fitting(
+  group: readonly Posed[],
+  isAffordable: (group: readonly Posed[]) => boolean,
+): readonly (readonly Posed[])[] {
+  if (group.length === 0) return [];
   if (group.length === 1) return [group];
+  if (group.length <= maxQuestions && isAffordable(group) && fits(textOf(group))) return [group];
   const half = Math.ceil(group.length / 2);
-  return [...fitting(group.slice(0, half)), ...fitting(group.slice(half))];
+  return [group.slice(0, half), group.slice(half)].flatMap((part) => fitting(part, isAffordable));
 }
 
 function fits({ sql, parameters }: AdHocStatement): boolean {
@@ -125,13 +142,16 @@ function textOf(group: readonly Posed[]): AdHocStatement {
 
 /** The execution that answers a group. */
 export function executionOf(group: readonly Posed[]): NewExecution {
-  const { source } = group[0]!;
-  const partitions = new Map<string, LakePartition>(group.flatMap((each) => Object.entries(each.partitions)));
-  const properties = group.flatMap((each) => each.properties);
   return {
     ...textOf(group),
-    database: source.database,
+    database: group[0]!.source.database,
     questions: group.map(({ id }) => id),
-    estimate: estimateBytes(source, properties, partitions.values()),
+    estimate: estimateOf(group),
   };
+}
+
+function estimateOf(group: readonly Posed[]): number {
+  const partitions = new Map<string, LakePartition>(group.flatMap((each) => Object.entries(each.partitions)));
+  const properties = group.flatMap((each) => each.properties);
+  return estimateBytes(group[0]!.source, properties, partitions.values());
 }
