@@ -217,13 +217,23 @@ export class AdHocJobs {
 
 /** Rejects as soon as nobody waits. */
 function unlessLeft<T>(found: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return found;
-  return new Promise((resolve, reject) => {
+  return signal === undefined ? found : Promise.race([found, leaving(signal)]);
+}
+
+const leavings = new WeakMap<AbortSignal, Promise<never>>();
+
+/** Rejects when whoever asks has left; one listener for all that a request asks. */
+function leaving(signal: AbortSignal): Promise<never> {
+  const known = leavings.get(signal);
+  if (known !== undefined) return known;
+  const left = new Promise<never>((_, reject) => {
     const leave = (): void => reject(errorOf(cancelled("nobody waits for it")));
-    if (signal.aborted) return leave();
-    signal.addEventListener("abort", leave, { once: true });
-    found.then(resolve, reject).finally(() => signal.removeEventListener("abort", leave));
+    if (signal.aborted) leave();
+    else signal.addEventListener("abort", leave, { once: true });
   });
+  left.catch(() => {});
+  leavings.set(signal, left);
+  return left;
 }
 
 function asError(error: unknown): Error {
