@@ -113,6 +113,8 @@ export async function replaceObject(
 ): Promise<ObjectFacts> {
   const upload = path.join(folder, uploadsFolder, randomUUID());
   try {
+    // a stream that is given up before its file is open must not make one afterwards
+    await fs.writeFile(upload, "", { flag: "wx" });
     await fill(upload);
     await stamp(upload);
     const facts = factsOf(await fs.lstat(upload, { bigint: true }));
@@ -125,7 +127,7 @@ export async function replaceObject(
 
 /** To be filled by `replaceObject`. */
 export const uploadStream = (upload: string): NodeJS.WritableStream =>
-  createWriteStream(upload, { flags: "wx" });
+  createWriteStream(upload, { flags: "r+" });
 
 let lastStampMs = 0;
 

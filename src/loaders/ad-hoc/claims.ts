@@ -116,16 +116,14 @@ export class Claims {
     const attended = new Map<string, Promise<Attendance | null>>();
     const free: { open: Open; claim: Versioned<QuestionDocument> | null }[] = [];
     const claimed: Open[] = [];
-    await Promise.all(
-      open.map((each) =>
-        orRejected(each, async () => {
-          const found = await this.#find(scope, each.posed, attended);
-          if (found.kind === "attended") handOver(each, found.attendance);
-          else if (found.kind === "free") free.push({ open: each, claim: found.claim });
-          else claimed.push(each);
-        }),
-      ),
+    const found = await Promise.all(
+      open.map((each) => orRejected(each, () => this.#find(scope, each.posed, attended))),
     );
+    // in the order asked: the same request makes the same statement
+    for (const [i, each] of found.entries())
+      if (each?.kind === "attended") handOver(open[i]!, each.attendance);
+      else if (each?.kind === "free") free.push({ open: open[i]!, claim: each.claim });
+      else if (each?.kind === "claimed") claimed.push(open[i]!);
     return [...claimed, ...(await this.#claim(scope, free))];
   }
 
@@ -172,18 +170,15 @@ export class Claims {
     const lost = await Promise.all(
       groups.map(async (group) => {
         const execution = this.#deps.token();
-        const mine: Posed[] = [];
-        const others: Posed[] = [];
-        await Promise.all(
-          group.map((posed) =>
-            orRejected(byPosed.get(posed)!.open, async () => {
-              const won = await this.#claimFor(scope, execution, posed, byPosed.get(posed)!.claim);
-              (won ? mine : others).push(posed);
-            }),
-          ),
+        const won = await Promise.all(
+          group.map((posed) => {
+            const { open, claim } = byPosed.get(posed)!;
+            return orRejected(open, () => this.#claimFor(scope, execution, posed, claim));
+          }),
         );
+        const mine = group.filter((_, i) => won[i]);
         if (mine.length > 0) await this.#open(scope, execution, mine, byPosed);
-        return others;
+        return group.filter((_, i) => won[i] === false);
       }),
     );
     return lost.flat().map((posed) => byPosed.get(posed)!.open);
@@ -233,8 +228,11 @@ function openPlace(posed: Posed): Open {
 }
 
 /** What fails for one question fails for no other one of the request. */
-async function orRejected({ reject }: Open, work: () => Promise<void>): Promise<void> {
-  await work().catch(reject);
+async function orRejected<T>({ reject }: Open, work: () => Promise<T>): Promise<T | undefined> {
+  return work().catch((error: unknown) => {
+    reject(error);
+    return undefined;
+  });
 }
 
 /** It was joined for whoever waits for the place; they have joined it themselves before it is left. */
