@@ -217,14 +217,14 @@ export class AdHocJobs {
 
 /** Rejects as soon as nobody waits. */
 function unlessLeft<T>(found: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  return signal === undefined ? found : Promise.race([found, departure(signal)]);
+  return signal === undefined ? found : Promise.race([found, parting(signal)]);
 }
 
-const departures = new WeakMap<AbortSignal, Promise<never>>();
+const partings = new WeakMap<AbortSignal, Promise<never>>();
 
 /** Rejects when whoever asks has left; one listener for all that a request asks. */
-function departure(signal: AbortSignal): Promise<never> {
-  const known = departures.get(signal);
+function parting(signal: AbortSignal): Promise<never> {
+  const known = partings.get(signal);
   if (known !== undefined) return known;
   const left = new Promise<never>((_, reject) => {
     const leave = (): void => reject(errorOf(cancelled("nobody waits for it")));
@@ -232,7 +232,7 @@ function departure(signal: AbortSignal): Promise<never> {
     else signal.addEventListener("abort", leave, { once: true });
   });
   left.catch(() => {});
-  departures.set(signal, left);
+  partings.set(signal, left);
   return left;
 }
 
