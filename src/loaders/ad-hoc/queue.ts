@@ -14,9 +14,9 @@ export class FairQueue<T> {
     const [first] = this.#lines;
     if (first === undefined) return null;
     const [tenant, line] = first;
-    const [entry, ...rest] = line;
+    const entry = line.shift()!;
     this.#lines.delete(tenant);
-    if (rest.length > 0) this.#lines.set(tenant, rest);
-    return entry!;
+    if (line.length > 0) this.#lines.set(tenant, line);
+    return entry;
   }
 }
