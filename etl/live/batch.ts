@@ -5,30 +5,15 @@
  * window, cut in any other way, and every event still counts once: `in = applied + dead`.
  */
 import type { LiveUpdate } from "../../src/backends/broadcast.ts";
-import type { DeadLetters } from "../../src/backends/dead-letters.ts";
 import type { StreamRecord } from "../../src/backends/event-stream.ts";
 import { shapeId } from "../../src/model/control.ts";
 import type { Source } from "../../src/model/source.ts";
 import type { Instant } from "../../src/model/time.ts";
-import type { Announcer } from "./announce.ts";
-import type { Applier } from "./apply.ts";
-import type { Archive } from "./archive.ts";
-import { advance, beforeAll, type CheckpointOptions, type Position, type Reached } from "./checkpoint.ts";
+import { advance, beforeAll, type Position, type Reached } from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
-import type { Enricher } from "./enrich.ts";
-import { groupByItem, type LiveTarget } from "./fold.ts";
+import { groupByItem } from "./fold.ts";
+import type { LivePath } from "./path.ts";
 import { type Decoded, decodeRecord, type DecodedEvent } from "./wire.ts";
-
-/** What a source's events go through, whichever shard they came from. */
-export interface LivePath extends CheckpointOptions {
-  readonly source: Source;
-  readonly targets: readonly LiveTarget[];
-  readonly deadLetters: DeadLetters;
-  readonly enricher: Enricher;
-  readonly applier: Applier;
-  readonly archive: Archive;
-  readonly announcer: Announcer;
-}
 
 export interface BatchResult {
   /** Events in the window; barriers do not count. */

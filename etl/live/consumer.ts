@@ -5,37 +5,16 @@
  * broadcast at least once, in order per partition key also across splits and merges.
  */
 import { setMaxListeners } from "node:events";
-import type { Broadcast } from "../../src/backends/broadcast.ts";
-import type { ControlStore } from "../../src/backends/control-store.ts";
-import type { DeadLetters } from "../../src/backends/dead-letters.ts";
 import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
-import type { InsightStore } from "../../src/backends/insight-store.ts";
-import type { Lake } from "../../src/backends/lake.ts";
-import { SluiceError } from "../../src/model/errors.ts";
-import type { Product } from "../../src/model/product.ts";
-import type { Source, Stream } from "../../src/model/source.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { announcer } from "./announce.ts";
-import { liveApplier } from "./apply.ts";
-import { lakeArchive } from "./archive.ts";
-import type { LivePath } from "./batch.ts";
 import { endCheckpoint, openCheckpoints, readCheckpoints } from "./checkpoint.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
-import { lookupEnricher } from "./enrich.ts";
-import { liveTargets } from "./fold.ts";
 import { ensureLiveStarts } from "./live-start.ts";
+import { type LivePath, livePath, type LivePathOptions } from "./path.ts";
 import { consumeShard, type ShardOptions, type WindowLimits } from "./shard.ts";
 
-export interface ConsumerOptions {
-  readonly source: Source;
-  /** Those of other sources are left out. */
-  readonly products: readonly Product[];
+export interface ConsumerOptions extends LivePathOptions {
   readonly stream: EventStream;
-  readonly control: ControlStore;
-  readonly insights: InsightStore;
-  readonly lake: Lake;
-  readonly broadcast: Broadcast;
-  readonly deadLetters: DeadLetters;
   readonly window: WindowLimits;
   readonly clock: () => Instant;
   /** In [0, 1): spreads retries. */
@@ -50,12 +29,10 @@ const listShardsMs = 10_000; // how often shards are looked for, besides when on
 
 /** Runs until the signal is aborted; stores that fail are tried again for ever. Rejects on a programming error only. */
 export async function runConsumer(options: ConsumerOptions): Promise<void> {
-  const stream = streamOf(options.source);
   const failed = new AbortController();
   const effects = effectsOf(options, AbortSignal.any([options.signal, failed.signal]));
-  const products = options.products.filter(({ source }) => source === options.source);
+  const path = livePath(options, effects);
   try {
-    const path = livePath(options, stream, products, effects);
     await ensureLiveStarts({ ...path, events: options.stream });
     await consumeShards({ path, events: options.stream, window: options.window }, failed);
   } catch (error) {
@@ -64,39 +41,10 @@ export async function runConsumer(options: ConsumerOptions): Promise<void> {
   }
 }
 
-function streamOf(source: Source): Stream {
-  if (source.stream !== null) return source.stream;
-  throw new SluiceError(
-    "INTERNAL",
-    `A consumer reads a stream. Source "${source.name}" has none. Add stream: "…" to its @Source, or do not run it live.`,
-  );
-}
-
 function effectsOf({ clock, random, log, wait }: ConsumerOptions, signal: AbortSignal): Effects {
   // every item that waits for its turn listens to it
   setMaxListeners(0, signal);
   return { clock, random, log, wait: wait ?? waitFor, signal };
-}
-
-function livePath(
-  { source, control, insights, lake, broadcast, deadLetters }: ConsumerOptions,
-  stream: Stream,
-  products: readonly Product[],
-  effects: Effects,
-): LivePath {
-  return {
-    source,
-    stream,
-    control,
-    effects,
-    products: products.filter(({ rollups }) => rollups.some((rollup) => rollup.live)),
-    targets: liveTargets(products),
-    deadLetters,
-    enricher: lookupEnricher({ source, control, lake, effects }),
-    applier: liveApplier({ insights, effects }),
-    archive: lakeArchive({ source, stream, control, lake, effects }),
-    announcer: announcer({ broadcast, effects }),
-  };
 }
 
 async function consumeShards(options: ShardOptions, failed: AbortController): Promise<void> {

@@ -5,10 +5,11 @@
  */
 import type { EventStream, Fetched, StreamRecord } from "../../src/backends/event-stream.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { type LivePath, runBatch } from "./batch.ts";
+import { runBatch } from "./batch.ts";
 import type { Position } from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
 import { enterShard } from "./live-start.ts";
+import type { LivePath } from "./path.ts";
 
 /** A window closes when it is so old, holds so many records or so many bytes, whichever comes first. */
 export interface WindowLimits {
