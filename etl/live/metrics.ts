@@ -1,0 +1,29 @@
+/** What the host of the micro-batches measures of them. */
+
+/** One micro-batch of one shard. Amounts count once for every attempt at the batch. */
+export interface BatchMeasures {
+  readonly source: string;
+  readonly stream: string;
+  readonly shard: string;
+  readonly records: number;
+  /** Of the records' data as it was in the stream. */
+  readonly bytes: number;
+  /** Events, barriers excepted: `in = applied + dead`. */
+  readonly in: number;
+  readonly applied: number;
+  readonly dead: number;
+  /** Live items touched. */
+  readonly items: number;
+  /** DynamoDB write units of live items. */
+  readonly writeUnits: number;
+  /** Writes of live items that found another version. */
+  readonly conflicts: number;
+  /** From the first step to the checkpoint. */
+  readonly ms: number;
+  /** How long ago the last record of the batch had arrived when the batch was done, in milliseconds. */
+  readonly iteratorAgeMs: number;
+}
+
+export interface LiveMetrics {
+  batch(measures: BatchMeasures): void;
+}
