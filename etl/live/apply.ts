@@ -16,7 +16,14 @@ export interface Applier {
    * Applies a batch of one shard, its items in any order. Resolves to the new image of every item, also of those that
    * held the events already: the crash may have come between the update and its broadcast.
    */
-  apply(shard: string, items: readonly ItemEvents[]): Promise<LiveChange[]>;
+  apply(shard: string, items: readonly ItemEvents[]): Promise<Applied>;
+}
+
+export interface Applied {
+  readonly changes: readonly LiveChange[];
+  /** What the writes cost, also those that found another version: these are the conflicts. */
+  readonly writeUnits: number;
+  readonly conflicts: number;
 }
 
 export interface ApplierOptions {
@@ -34,12 +41,27 @@ export function liveApplier({ insights, effects }: ApplierOptions): Applier {
     apply: async (shard, items) => {
       await readImages(insights, effects, images, items);
       const changes: LiveChange[] = [];
+      const cost = { writeUnits: 0, conflicts: 0 };
+      const counting = counted(insights, cost);
       await inParallel(items, parallelItems, async (item) => {
-        const image = await applyItem(insights, effects, images.get(itemId(item.key)) ?? null, shard, item);
+        const image = await applyItem(counting, effects, images.get(itemId(item.key)) ?? null, shard, item);
         remember(images, image);
         changes.push(changeOf(item, image));
       });
-      return changes;
+      return { changes, ...cost };
+    },
+  };
+}
+
+type Writes = Pick<InsightStore, "writeLive">;
+
+function counted(insights: Writes, cost: { writeUnits: number; conflicts: number }): Writes {
+  return {
+    writeLive: async (item, expected) => {
+      const write = await insights.writeLive(item, expected);
+      cost.writeUnits += write.writeUnits;
+      if (!write.applied) cost.conflicts++;
+      return write;
     },
   };
 }
@@ -65,7 +87,7 @@ function remember(images: Map<string, LiveItem>, image: LiveItem): void {
 }
 
 async function applyItem(
-  insights: InsightStore,
+  insights: Writes,
   effects: Effects,
   seen: LiveItem | null,
   shard: string,

@@ -30,16 +30,20 @@ export async function runBatch(
   position: Position,
   records: readonly StreamRecord[],
 ): Promise<BatchResult> {
+  const startedAt = path.effects.clock();
   const decoded = records.map((record) => decodeRecord(path.source, record));
   const events = await path.enricher.enrich(decoded.flatMap((record) => record.events));
   const dead = await bury(path, shard, records, decoded);
-  const items = await path.applier.apply(shard, groupByItem(path.targets, events));
+  const { changes, ...cost } = await path.applier.apply(shard, groupByItem(path.targets, events));
   const checkpoint = checkpointAfter(path, position, decoded, events);
   const barrier = decoded.flatMap((record) => record.barriers).at(-1) ?? null;
   await path.archive.add(shard, { events, through: checkpoint.sequence, barrier });
-  await path.announcer.publish(updateOf(path, shard, checkpoint, items, events));
+  await path.announcer.publish(updateOf(path, shard, checkpoint, changes, events));
   const moved = await advance(path, shard, position, checkpoint);
-  return { in: events.length + dead, applied: events.length, dead, position: moved };
+  const counts = { in: events.length + dead, applied: events.length, dead };
+  const amounts = { ...counts, ...cost, items: changes.length };
+  path.metrics.batch({ shard, ...amounts, ...measuresOf(path, records, startedAt) });
+  return { ...counts, position: moved };
 }
 
 /** Resolves to the number of dead letters. */
@@ -98,5 +102,21 @@ function updateOf(
     newest,
     items,
     events: positioned,
+  };
+}
+
+function measuresOf(
+  { source, stream, effects }: LivePath,
+  records: readonly StreamRecord[],
+  startedAt: Instant,
+) {
+  const now = effects.clock();
+  return {
+    source: source.name,
+    stream: stream.name,
+    records: records.length,
+    bytes: records.reduce((sum, { data }) => sum + data.length, 0),
+    ms: now - startedAt,
+    iteratorAgeMs: Math.max(0, now - records.at(-1)!.arrival),
   };
 }

@@ -1,6 +1,12 @@
-/** What the host of the micro-batches measures of them. */
+/**
+ * What the host of the micro-batches measures of them.
+ *
+ * Delivery guarantee: a batch is told when its checkpoint stands, so one that crashes is not, and its repetition is.
+ * Approximate nevertheless: a crash right behind the checkpoint leaves a batch out, and of two consumers of one shard
+ * both tell. What is exact are the dead letters and the archive.
+ */
 
-/** One micro-batch of one shard. Amounts count once for every attempt at the batch. */
+/** One micro-batch of one shard. */
 export interface BatchMeasures {
   readonly source: string;
   readonly stream: string;
@@ -20,10 +26,15 @@ export interface BatchMeasures {
   readonly conflicts: number;
   /** From the first step to the checkpoint. */
   readonly ms: number;
-  /** How long ago the last record of the batch had arrived when the batch was done, in milliseconds. */
+  /**
+   * How long ago the last record of the batch had arrived when the batch was done, in milliseconds: by the record's own
+   * stamp, also in a replay, whose events carry assumed arrivals.
+   */
   readonly iteratorAgeMs: number;
 }
 
 export interface LiveMetrics {
   batch(measures: BatchMeasures): void;
 }
+
+export const unmeasured: LiveMetrics = { batch: () => {} };

@@ -14,6 +14,7 @@ import type { CheckpointOptions } from "./checkpoint.ts";
 import type { Effects } from "./effects.ts";
 import { type Enricher, lookupEnricher } from "./enrich.ts";
 import { type LiveTarget, liveTargets } from "./fold.ts";
+import { type LiveMetrics, unmeasured } from "./metrics.ts";
 
 export interface LivePath extends CheckpointOptions {
   readonly source: Source;
@@ -23,6 +24,7 @@ export interface LivePath extends CheckpointOptions {
   readonly applier: Applier;
   readonly archive: Archive;
   readonly announcer: Announcer;
+  readonly metrics: LiveMetrics;
 }
 
 export interface LivePathOptions {
@@ -34,6 +36,7 @@ export interface LivePathOptions {
   readonly lake: Lake;
   readonly broadcast: Broadcast;
   readonly deadLetters: DeadLetters;
+  readonly metrics?: LiveMetrics;
 }
 
 export function livePath(options: LivePathOptions, effects: Effects): LivePath {
@@ -52,6 +55,7 @@ export function livePath(options: LivePathOptions, effects: Effects): LivePath {
     applier: liveApplier({ insights, effects }),
     archive: lakeArchive({ source, stream, control, lake, effects }),
     announcer: announcer({ broadcast, effects }),
+    metrics: options.metrics ?? unmeasured,
   };
 }
 

@@ -153,12 +153,30 @@ async function writeLive(
   expected: number | null,
 ): Promise<LiveWrite> {
   try {
-    await options.client.send(new PutItemCommand(livePut(options.tables.live, item, expected)));
-    return { applied: true };
+    const put = new PutItemCommand(livePut(options.tables.live, item, expected));
+    const { ConsumedCapacity } = await options.client.send(put);
+    return { applied: true, writeUnits: ConsumedCapacity?.CapacityUnits ?? 0 };
   } catch (error) {
     if (!(error instanceof ConditionalCheckFailedException)) return unavailable(error);
-    return { applied: false, current: error.Item === undefined ? null : currentItem(error.Item) };
+    const current = error.Item === undefined ? null : currentItem(error.Item);
+    return { applied: false, writeUnits: unitsRefused(item, current), current };
   }
+}
+
+const bytesPerUnit = 1024;
+
+/** An error carries no capacity: DynamoDB charges a failed condition by the larger one of the two items. */
+function unitsRefused(item: LiveItem, current: LiveItem | null): number {
+  return Math.ceil(Math.max(liveBytes(item), current === null ? 0 : liveBytes(current)) / bytesPerUnit);
+}
+
+/** Names and values as DynamoDB counts them; a number takes a byte for two digits and one more. */
+function liveBytes({ pk, sk, version, watermarks, packed }: LiveItem): number {
+  const shards = Object.entries(watermarks).map(([shard, at]) => shard.length + at.length + 1);
+  const texts = Buffer.byteLength(pk) + Buffer.byteLength(sk) + Buffer.byteLength(packed);
+  const names = ["pk", "sk", "v", "wm", "c"].join("");
+  const number = Math.ceil(String(version).length / 2) + 1;
+  return names.length + texts + number + 3 + shards.reduce((sum, bytes) => sum + bytes, 0);
 }
 
 function livePut(TableName: string, item: LiveItem, expected: number | null): PutItemCommandInput {
@@ -172,6 +190,7 @@ function livePut(TableName: string, item: LiveItem, expected: number | null): Pu
       wm: { M: wm },
       c: { S: item.packed },
     },
+    ReturnConsumedCapacity: "TOTAL",
     ReturnValuesOnConditionCheckFailure: "ALL_OLD",
   } as const;
   if (expected === null) return { ...put, ConditionExpression: "attribute_not_exists(pk)" };

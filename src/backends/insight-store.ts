@@ -15,9 +15,10 @@ export interface LiveItem extends ItemKey {
   readonly packed: string;
 }
 
+/** `writeUnits`: what DynamoDB charges for the write; a failed condition is charged too. */
 export type LiveWrite =
-  | { readonly applied: true }
-  | { readonly applied: false; readonly current: LiveItem | null };
+  | { readonly applied: true; readonly writeUnits: number }
+  | { readonly applied: false; readonly writeUnits: number; readonly current: LiveItem | null };
 
 export interface InsightStore {
   /**

@@ -24,12 +24,15 @@ const live = (i: number): LiveItem => ({
   packed: `[[0],[${i}]]`,
 });
 
+const applied = (writeUnits: number) => ({ applied: true, writeUnits });
+const refused = (writeUnits: number, current: LiveItem | null) => ({ applied: false, writeUnits, current });
+
 test("segments are written in batches and read back, with live items, a hundred keys of both tables a call", async () => {
   const progress: number[] = [];
   const segments = Array.from({ length: 180 }, (_, i) => segment(i));
   expect(await store.writeSegments([segments], (written) => progress.push(written))).toBe(180);
   expect(progress.at(-1)).toBe(180);
-  for (let i = 0; i < 15; i++) expect(await store.writeLive(live(i), null)).toEqual({ applied: true });
+  for (let i = 0; i < 15; i++) expect(await store.writeLive(live(i), null)).toEqual(applied(1));
 
   let calls = 0;
   const client = local.through((operation, call) => {
@@ -66,11 +69,20 @@ test("what DynamoDB leaves unprocessed is read and written again", async () => {
 test("a live item is written over the version it was computed from, and otherwise the stored one comes back", async () => {
   const first = { ...live(0), pk: "swap", version: 10 };
   const second = { ...first, version: 20, watermarks: {}, packed: "[]" };
-  expect(await store.writeLive(first, 5)).toEqual({ applied: false, current: null });
-  expect(await store.writeLive(first, null)).toEqual({ applied: true });
-  expect(await store.writeLive(second, null)).toEqual({ applied: false, current: first });
-  expect(await store.writeLive(second, 10)).toEqual({ applied: true });
-  expect(await store.writeLive(first, 10)).toEqual({ applied: false, current: second });
+  expect(await store.writeLive(first, 5)).toEqual(refused(1, null));
+  expect(await store.writeLive(first, null)).toEqual(applied(1));
+  expect(await store.writeLive(second, null)).toEqual(refused(1, first));
+  expect(await store.writeLive(second, 10)).toEqual(applied(1));
+  expect(await store.writeLive(first, 10)).toEqual(refused(1, second));
+});
+
+test("a write of a live item tells the write units that it cost, also one that was refused", async () => {
+  const small = { ...live(1), pk: "units" };
+  const large = { ...small, version: small.version + 1, packed: "z".repeat(2_500) };
+  expect(await store.writeLive(large, null)).toEqual(applied(3));
+  expect(await store.writeLive(small, null)).toEqual(refused(3, large));
+  expect(await store.writeLive(small, large.version)).toEqual(applied(3));
+  expect(await store.writeLive(large, null)).toEqual(refused(3, small));
 });
 
 test("the live items of a partition are listed, all pages of them", async () => {

@@ -54,7 +54,7 @@ async function consume(run: Run, shard: string, events: readonly DecodedEvent[])
     try {
       while (at < events.length) {
         const batch = batchFrom(events, at, random);
-        run.published.push(...(await applier.apply(shard, groupByItem(targets, batch))));
+        run.published.push(...(await applier.apply(shard, groupByItem(targets, batch))).changes);
         at += batch.length;
       }
       return;
@@ -73,9 +73,8 @@ async function haunt(
 ): Promise<void> {
   for (let i = 0; i < 4; i++) {
     const from = checkpointBefore(events, Math.floor(run.random() * events.length), run.random);
-    run.published.push(
-      ...(await applier.apply(shard, groupByItem(targets, batchFrom(events, from, run.random)))),
-    );
+    const batch = batchFrom(events, from, run.random);
+    run.published.push(...(await applier.apply(shard, groupByItem(targets, batch))).changes);
   }
 }
 
@@ -151,9 +150,9 @@ describe("versions", () => {
     const events = randomShard(seeded(2), 2);
     const apply = () =>
       liveApplier({ insights, effects }).apply("a", groupByItem(liveTargets([allParcels]), events));
-    const [before] = await apply();
+    const [before] = (await apply()).changes;
     insights.items.clear();
-    const [after] = await apply();
+    const [after] = (await apply()).changes;
     expect(after!.version).toBeGreaterThan(before!.version);
   });
 });

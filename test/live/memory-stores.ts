@@ -22,9 +22,9 @@ export function memoryInsights(): InsightStore & { readonly items: Map<string, L
     removeSegments: async () => 0,
     writeLive: async (item, expected) => {
       const current = items.get(idOf(item)) ?? null;
-      if ((current?.version ?? null) !== expected) return { applied: false, current };
+      if ((current?.version ?? null) !== expected) return { applied: false, writeUnits: 1, current };
       items.set(idOf(item), structuredClone(item));
-      return { applied: true };
+      return { applied: true, writeUnits: 1 };
     },
     listLive: async function* (partition) {
       for (const item of items.values()) if (item.pk === partition) yield item;
