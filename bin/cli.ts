@@ -3,10 +3,13 @@ import { Command } from "commander";
 import { SluiceError } from "../src/model/errors.ts";
 import type { ExplainFlags } from "./commands/explain.ts";
 import type { RefreshFlags } from "./commands/refresh.ts";
+import type { StreamFlags } from "./commands/stream.ts";
 import { readEnvironment, settings } from "./environment.ts";
 import { explained } from "./failure.ts";
 
-const environment = () => readEnvironment(process.env, process.cwd());
+/** The command's own defaults come before those of all. */
+const environment = (defaults: Readonly<Record<string, string>> = {}) =>
+  readEnvironment({ ...defaults, ...process.env }, process.cwd());
 
 const program = new Command("sluice")
   .description(
@@ -21,6 +24,7 @@ ${settings.map(([name, meaning]) => `  ${name.padEnd(26)} ${meaning}`).join("\n"
 
 Examples:
   sluice start                        everything on this machine, with the sample data
+  sluice stream                       only the micro-batches
   sluice refresh                      brings all products up to date with the lake
   sluice refresh OrderActivity       only one
   sluice editions OrderActivity      what has been published of it
@@ -31,6 +35,33 @@ program
   .command("start")
   .description("the embedded cloud, sample lake, micro-batches, refresh, replay and gateway in one")
   .action(async () => (await import("./commands/start.ts")).runStart(environment()));
+
+program
+  .command("stream")
+  .argument("[sources...]", "names of sources (default: all that have a stream)")
+  .option("--window <ms>", "a micro-batch closes when it is so old (default: SLUICE_WINDOW_MS, or 60000)")
+  .option("--records <n>", "or holds so many records (default 10000)")
+  .option("--bytes <n>", "or so many bytes of them (default 16777216)")
+  .option("--metrics-port <port>", "serve /metrics, as Prometheus reads them, and /health on HOST")
+  .description("the micro-batches of one machine, until SIGINT or SIGTERM")
+  .addHelpText(
+    "after",
+    `
+Events are read from the checkpoints on, shard by shard, also across splits and merges; on a signal the running
+micro-batches are finished, and the next start goes on behind them. However it ends, every event counts once.
+Gateways see the live numbers when they are asked; their subscriptions are told by micro-batches of their own
+process only, as "sluice start" runs them.
+
+Examples:
+  sluice stream                                           every source that has a stream
+  sluice stream Order --window 5000                       one source, live within about five seconds
+  sluice stream --metrics-port 9464                       curl http://127.0.0.1:9464/metrics`,
+  )
+  .action(async (sources: string[], options: StreamFlags) => {
+    const log = process.stdout.isTTY ? "warn" : "info";
+    const settled = environment({ SLUICE_WINDOW_MS: "60000", SLUICE_LOG: log });
+    await (await import("./commands/stream.ts")).runStream(settled, sources, options);
+  });
 
 program
   .command("refresh")

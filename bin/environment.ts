@@ -35,7 +35,7 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
   ["PORT, HOST", "where the gateway listens (default 4000 on 127.0.0.1)"],
   ["SLUICE_CLOUD", "local (default) or aws: the account of the AWS SDK's own configuration"],
   ["SLUICE_REPLAY_SPEED", "speed of the replay: a factor (default 600) or max"],
-  ["SLUICE_WINDOW_MS", "width of a micro-batch in milliseconds (default 1000)"],
+  ["SLUICE_WINDOW_MS", "width of a micro-batch in milliseconds (default 1000; stream: 60000)"],
   ["SLUICE_AD_HOC_WAIT_MS", "how long a request waits for its ad-hoc fields (default 20000)"],
   ["SLUICE_AD_HOC_CONCURRENCY", "Athena executions at a time for them, of all gateways together (default 5)"],
   ["SLUICE_AD_HOC_BUDGET", "what a tenant may scan a day (UTC), as 500MB, 100GB or 1TB (default 1TB)"],
@@ -50,7 +50,7 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
     "SLUICE_CURSOR_SECRET",
     "signs feed cursors; the same on every gateway (default: made anew at each start)",
   ],
-  ["SLUICE_LOG", "log level: debug, info, warn (default), error or silent"],
+  ["SLUICE_LOG", "log level: debug, info, warn (default), error or silent (stream without a terminal: info)"],
 ];
 
 export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environment {
@@ -86,7 +86,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
   };
 }
 
-function wholeNumber(name: string, text: string, least: number, most: number): number {
+export function wholeNumber(name: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (text.trim() === "" || !Number.isInteger(value) || value < least || value > most)
     throw new SluiceError(

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { SluiceError, suggestion } from "../src/model/errors.ts";
 import { declaredProducts, type Product } from "../src/model/product.ts";
+import type { Source } from "../src/model/source.ts";
+import { streamedSources } from "../src/schema/names.ts";
 
 export async function loadProducts(folder: string): Promise<readonly Product[]> {
   const files = readdirSync(folder).filter(
@@ -40,4 +42,26 @@ export function chosenProducts(products: readonly Product[], names: readonly str
     if (!known.includes(name))
       throw new SluiceError("BAD_USER_INPUT", `There is no product "${name}".${suggestion(name, known)}`);
   return names.length === 0 ? products : products.filter(({ name }) => names.includes(name));
+}
+
+/** The sources of the given names, all of which have a stream; all such sources for no names. */
+export function chosenStreams(products: readonly Product[], names: readonly string[]): readonly Source[] {
+  const streamed = streamedSources(products);
+  const streams = streamed.map(({ name }) => name);
+  const known = products.map(({ source }) => source.name);
+  if (streamed.length === 0)
+    throw new SluiceError(
+      "BAD_USER_INPUT",
+      `Micro-batches read streams. None of ${[...new Set(known)].join(", ")} has one. Add stream: "…" to a @Source.`,
+    );
+  for (const name of names) {
+    if (!known.includes(name))
+      throw new SluiceError("BAD_USER_INPUT", `There is no source "${name}".${suggestion(name, known)}`);
+    if (!streams.includes(name))
+      throw new SluiceError(
+        "BAD_USER_INPUT",
+        `Micro-batches read streams. Source "${name}" has none. Add stream: "…" to its @Source, or name one of ${streams.join(", ")}.`,
+      );
+  }
+  return names.length === 0 ? streamed : streamed.filter(({ name }) => names.includes(name));
 }

@@ -8,8 +8,8 @@ export function untilStopped(): Promise<void> {
       resolve();
     };
     process.on("SIGINT", stop).on("SIGTERM", stop);
-    // a child with an open channel lives as long as its parent
-    if (process.send !== undefined) process.on("disconnect", stop);
-    if (process.send !== undefined && !process.connected) stop();
+    // a child with an open channel lives as long as its parent; that it closes the channel itself is no signal
+    if (process.send !== undefined) process.on("disconnect", resolve);
+    if (process.send !== undefined && !process.connected) resolve();
   });
 }

@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { RefreshDeps } from "../etl/batch/deps.ts";
 import { runConsumer } from "../etl/live/consumer.ts";
 import { waitFor } from "../etl/live/effects.ts";
+import { type LiveMetrics, unmeasured } from "../etl/live/metrics.ts";
 import { type ReplayProgress, runReplay } from "../etl/live/replay.ts";
 import { openClock } from "../etl/live/replay-clock.ts";
 import { streamedSources } from "../src/schema/names.ts";
@@ -42,33 +43,51 @@ export function refreshDeps(
   };
 }
 
-/** Micro-batches for every stream that a product is computed from, until the signal is aborted. */
+export const windowRecords = 10_000;
+export const windowBytes = 16 * 1024 * 1024;
+
+export interface MicroBatchSettings {
+  readonly broadcast: Broadcast;
+  readonly windowMs: number;
+  readonly records?: number;
+  readonly bytes?: number;
+  /** Default: all that have a stream. */
+  readonly sources?: readonly Source[];
+  readonly metrics?: LiveMetrics;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+}
+
+/** Micro-batches for streams that products are computed from, until the signal is aborted. */
 export async function runMicroBatches(
   products: readonly Product[],
   backends: Backends,
-  settings: {
-    readonly broadcast: Broadcast;
-    readonly windowMs: number;
-    readonly log: Logger;
-    readonly signal: AbortSignal;
-  },
+  settings: MicroBatchSettings,
 ): Promise<void> {
-  const { log, signal, broadcast } = settings;
-  const window = { ageMs: settings.windowMs, records: 10_000, bytes: 16 * 1024 * 1024 };
-  const effects = { clock: Date.now, random: Math.random, wait: waitFor, log, signal };
-  await Promise.all(
-    streamedSources(products).map((source) =>
-      runConsumer({
-        source,
-        products: products.filter((product) => product.source === source),
-        stream: backends.streamOf(source)!,
-        ...backends,
-        broadcast,
-        window,
-        ...effects,
-      }),
-    ),
+  const { log, signal, broadcast, metrics = unmeasured } = settings;
+  const { windowMs: ageMs, records = windowRecords, bytes = windowBytes } = settings;
+  const window = { ageMs, records, bytes };
+  const failed = new AbortController();
+  const together = AbortSignal.any([signal, failed.signal]);
+  const effects = { clock: Date.now, random: Math.random, wait: waitFor, log, signal: together };
+  const runs = (settings.sources ?? streamedSources(products)).map((source) =>
+    runConsumer({
+      source,
+      products: products.filter((product) => product.source === source),
+      stream: backends.streamOf(source)!,
+      ...backends,
+      broadcast,
+      metrics,
+      window,
+      ...effects,
+    }).catch((error: unknown) => {
+      failed.abort();
+      throw error;
+    }),
   );
+  // one that fails stops the others: nothing goes on behind the rejection
+  await Promise.allSettled(runs);
+  await Promise.all(runs);
 }
 
 /** The longest pause of a replay between two events. */

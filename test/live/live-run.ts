@@ -70,7 +70,7 @@ export function startConsumer(
 
 /** Resolves when everything that is in the stream now is applied and archived. */
 export async function caughtUp(
-  cloud: EmbeddedCloud,
+  cloud: Pick<EmbeddedCloud, "control">,
   stream: EventStream,
   { source }: Product,
   arrival?: number,

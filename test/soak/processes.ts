@@ -1,0 +1,115 @@
+/** `sluice cloud` and `sluice stream` as processes that are stopped and killed. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import type { Endpoints } from "../../bin/environment.ts";
+
+const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export interface Running {
+  readonly pid: number;
+  /** SIGTERM. Resolves to its exit code and what it wrote to stdout. */
+  stop(): Promise<{ readonly code: number | null; readonly stdout: string }>;
+  /** kill -9 */
+  kill(): Promise<void>;
+}
+
+export interface RunningStream extends Running {
+  readonly url: string;
+  /** The metrics of the moment; null when the process does not answer any more. */
+  scrape(): Promise<Metrics | null>;
+}
+
+/** The value of a sample as it is written, `name{label="…"}`; NaN where there is none. */
+export type Metrics = (sample: string) => number;
+
+/** The embedded cloud of a data folder. */
+export async function startCloud(data: string): Promise<Running & { readonly endpoints: Endpoints }> {
+  const child = sluice(["cloud"], data);
+  const [message] = (await firstOf(child, once(child.process, "message"))) as [{ endpoints: Endpoints }];
+  return { ...running(child), endpoints: message.endpoints };
+}
+
+/** Resolves when it reads. */
+export async function startStream(data: string, args: readonly string[]): Promise<RunningStream> {
+  const child = sluice(["stream", ...args, "--metrics-port", "0"], data);
+  const url = await firstOf(child, urlOf(child.process));
+  return { ...running(child), url, scrape: () => scrape(url) };
+}
+
+/** Runs to its end. */
+export async function runSluice(args: readonly string[], data: string) {
+  const child = sluice(args, data);
+  const [code] = (await once(child.process, "close")) as [number | null];
+  return { code, output: child.stdout() + child.stderr() };
+}
+
+interface Child {
+  readonly process: ChildProcess;
+  stdout(): string;
+  stderr(): string;
+}
+
+function sluice(args: readonly string[], data: string): Child {
+  const env = { ...process.env, SLUICE_DATA: data, SLUICE_PRODUCTS: file("products"), SLUICE_LOG: "info" };
+  const child = fork(file("../../bin/sluice.mjs"), args, {
+    env,
+    execArgv: [],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  const heard = { stdout: "", stderr: "" };
+  child.stdout!.on("data", (chunk: Buffer) => (heard.stdout += chunk.toString()));
+  child.stderr!.on(
+    "data",
+    (chunk: Buffer) => (heard.stderr = (heard.stderr + chunk.toString()).slice(-20_000)),
+  );
+  return { process: child, stdout: () => heard.stdout, stderr: () => heard.stderr };
+}
+
+/** Rejects when the process ends before. */
+function firstOf<T>(child: Child, event: Promise<T>): Promise<T> {
+  const ended = once(child.process, "close").then(([code]): never => {
+    throw new Error(`It ended with code ${String(code)}: ${child.stdout()}${child.stderr()}`);
+  });
+  ended.catch(() => {});
+  return Promise.race([event, ended]);
+}
+
+function urlOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    let heard = "";
+    child.stderr!.on("data", (chunk: Buffer) => {
+      heard += chunk.toString();
+      const [, url] = /"metrics":"(http[^"]+)".*"msg":"reading"/.exec(heard) ?? [];
+      if (url !== undefined) resolve(url);
+    });
+  });
+}
+
+function running(child: Child): Running {
+  const ended = once(child.process, "close");
+  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+    child.process.kill(signal);
+    const [code] = (await ended) as [number | null];
+    return code;
+  };
+  return {
+    pid: child.process.pid!,
+    stop: async () => ({ code: await end("SIGTERM"), stdout: child.stdout() }),
+    kill: async () => void (await end("SIGKILL")),
+  };
+}
+
+async function scrape(url: string): Promise<Metrics | null> {
+  const text = await fetch(`${url}/metrics`)
+    .then((response) => response.text())
+    .catch(() => null);
+  if (text === null) return null;
+  const samples = new Map(
+    text
+      .split("\n")
+      .map((line) => line.match(/^(\S.*) (\S+)$/)?.slice(1) as [string, string])
+      .filter(Boolean),
+  );
+  return (sample) => Number(samples.get(sample) ?? Number.NaN);
+}
