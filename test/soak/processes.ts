@@ -1,7 +1,8 @@
 /** `sluice cloud` and `sluice stream` as processes that are stopped and killed. */
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import type { Endpoints } from "../../bin/environment.ts";
 
 const file = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -112,4 +113,10 @@ async function scrape(url: string): Promise<Metrics | null> {
       .filter(Boolean),
   );
   return (sample) => Number(samples.get(sample) ?? Number.NaN);
+}
+
+/** Resident memory of a process. */
+export async function residentMegabytes(pid: number): Promise<number> {
+  const { stdout } = await promisify(execFile)("ps", ["-o", "rss=", "-p", String(pid)]);
+  return (Number(stdout) * 1_024) / 1_000_000;
 }

@@ -45,3 +45,36 @@ async function active(client: KinesisClient, StreamName: string): Promise<void> 
     await wait(20);
   }
 }
+
+export interface Resharding {
+  readonly count: number;
+  stop(): Promise<void>;
+}
+
+const fewest = 2;
+const most = 4;
+
+/** Splits until there are `most` open shards, merges until there are `fewest`, and so on. */
+export function reshardEvery(ms: number, client: KinesisClient, StreamName: string): Resharding {
+  const stopping = new AbortController();
+  const done = { count: 0 };
+  const resharding = (async () => {
+    for (let grow = true; !stopping.signal.aborted; ) {
+      await wait(ms, undefined, { signal: stopping.signal }).catch(() => {});
+      if (stopping.signal.aborted) return;
+      const { length } = await openShards(client, StreamName);
+      grow = length <= fewest || (grow && length < most);
+      await (grow ? split : merge)(client, StreamName);
+      done.count++;
+    }
+  })();
+  return {
+    get count() {
+      return done.count;
+    },
+    stop: async () => {
+      stopping.abort();
+      await resharding;
+    },
+  };
+}

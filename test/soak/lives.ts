@@ -1,0 +1,76 @@
+/** One consumer after another: each lives for a few seconds, until it is killed with -9. */
+import { setTimeout as wait } from "node:timers/promises";
+import { type RunningStream, startStream } from "./processes.ts";
+
+export interface LifeSample {
+  readonly ageMs: number;
+  readonly residentMb: number;
+  readonly heapMb: number;
+}
+
+export interface LastLife {
+  readonly in: number;
+  readonly applied: number;
+  readonly dead: number;
+  /** The exit code after SIGTERM. */
+  readonly code: number | null;
+}
+
+const shortestLifeMs = 3_000;
+const longestLifeMs = 8_000;
+const mb = (bytes: number): number => bytes / 1_000_000;
+
+export class ConsumerLives {
+  readonly samples: LifeSample[][] = [];
+  private life: RunningStream | null = null;
+  private bornAt = 0;
+
+  constructor(
+    private readonly data: string,
+    private readonly args: readonly string[],
+  ) {}
+
+  get kills(): number {
+    return Math.max(0, this.samples.length - 1);
+  }
+
+  async begin(): Promise<void> {
+    this.life = await startStream(this.data, this.args);
+    this.bornAt = Date.now();
+    this.samples.push([]);
+  }
+
+  /** The last one lives on. */
+  async torment(goesOn: () => boolean): Promise<void> {
+    while (goesOn()) {
+      await wait(shortestLifeMs + Math.random() * (longestLifeMs - shortestLifeMs));
+      await this.kill();
+      await this.begin();
+    }
+  }
+
+  async kill(): Promise<void> {
+    await this.life?.kill();
+    this.life = null;
+  }
+
+  /** Resident megabytes of the one that lives; 0 between two lives. */
+  async sample(): Promise<number> {
+    const [samples, ageMs] = [this.samples.at(-1)!, Date.now() - this.bornAt];
+    const metrics = await this.life?.scrape();
+    if (!metrics) return 0;
+    const residentMb = mb(metrics("process_resident_memory_bytes"));
+    samples.push({ ageMs, residentMb, heapMb: mb(metrics("nodejs_heap_size_used_bytes")) });
+    return residentMb;
+  }
+
+  /** What the last life says that it has done; then it is asked to stop. */
+  async end(): Promise<LastLife> {
+    const metrics = (await this.life!.scrape())!;
+    const outcome = (name: string): number =>
+      metrics(`sluice_live_events_total{stream="readings",outcome="${name}"}`);
+    const all = metrics(`sluice_live_batch_events_sum{stream="readings"}`);
+    const { code } = await this.life!.stop();
+    return { in: all, applied: outcome("applied"), dead: outcome("dead"), code };
+  }
+}
