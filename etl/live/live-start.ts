@@ -96,9 +96,11 @@ function startOf(options: LiveStartOptions): Promise<Instant | null> {
 
 async function replayStart(options: LiveStartOptions): Promise<Instant | null> {
   const { stream, effects } = options;
-  while (!effects.signal.aborted) {
+  for (let told = false; !effects.signal.aborted; told = true) {
     const found = await get<ReplayClock>(options, clockKey(stream));
     if (found !== null) return (found.value.from ?? found.value.at) - stream.latenessMs;
+    if (!told)
+      effects.log.warn({ stream: stream.name }, "The replay has not begun; micro-batches wait for it");
     await effects.wait(clockPollMs, effects.signal);
   }
   return null;

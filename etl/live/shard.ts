@@ -34,15 +34,22 @@ export async function consumeShard(options: ShardOptions, shard: string): Promis
   let position = await enterShard({ ...path, events }, shard);
   const reader = shardReader(options, shard, position?.value.sequence ?? null);
   let window = emptyWindow(clock());
+  const flush = async (): Promise<void> => {
+    position = await run(path, shard, position, window.records);
+    window = emptyWindow(clock());
+  };
   while (!signal.aborted) {
     const fetched = await reader(limits.records - window.records.length);
     if (window.records.length === 0) window = emptyWindow(clock());
-    collect(window, fetched.records);
-    const ended = fetched.next === null;
-    if (window.records.length > 0 && (ended || isFull(window, limits, clock()))) {
-      position = await run(path, shard, position, window.records);
-      window = emptyWindow(clock());
+    // one fetch may hold more bytes than a window takes
+    for (const record of fetched.records) {
+      collect(window, record);
+      if (!isFull(window, limits, clock())) continue;
+      await flush();
+      if (signal.aborted) return false;
     }
+    const ended = fetched.next === null;
+    if (window.records.length > 0 && (ended || isFull(window, limits, clock()))) await flush();
     if (ended) return true;
     await wait(pauseMs(fetched, window, limits, clock()), signal);
   }
@@ -57,11 +64,9 @@ interface Window {
 
 const emptyWindow = (openedAt: Instant): Window => ({ openedAt, records: [], bytes: 0 });
 
-function collect(window: Window, records: readonly StreamRecord[]): void {
-  for (const record of records) {
-    window.records.push(record);
-    window.bytes += record.data.length;
-  }
+function collect(window: Window, record: StreamRecord): void {
+  window.records.push(record);
+  window.bytes += record.data.length;
 }
 
 function isFull({ openedAt, records, bytes }: Window, limits: WindowLimits, now: Instant): boolean {

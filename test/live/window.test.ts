@@ -30,6 +30,7 @@ function recordsOf(count: number): StreamRecord[] {
 async function batchesOf(
   arrivals: readonly number[],
   limits: Partial<WindowLimits>,
+  stopBehind = arrivals.length,
 ): Promise<[number, number][]> {
   let now = begin;
   const batches: [number, number][] = [];
@@ -47,7 +48,7 @@ async function batchesOf(
   const metrics = {
     batch: (batch: { records: number }) => {
       batches.push([now - begin, batch.records]);
-      if (batches.reduce((sum, [, count]) => sum + count, 0) === records.length) stopping.abort();
+      if (batches.reduce((sum, [, count]) => sum + count, 0) === stopBehind) stopping.abort();
     },
   };
   const broadcast = memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: effects.clock });
@@ -100,5 +101,21 @@ it("by the bytes of its records, with the one that fills it", async () => {
   expect(await batchesOf([0, 1_000, 2_000, 3_000], { bytes: size! + 1 })).toEqual([
     [1_000, 2],
     [3_000, 2],
+  ]);
+});
+
+it("by its bytes within what one fetch brought", async () => {
+  const [size] = recordsOf(1).map(({ data }) => data.length);
+  expect(await batchesOf([0, 0, 0, 0, 0], { bytes: size! + 1 })).toEqual([
+    [0, 2],
+    [0, 2],
+    [60_000, 1],
+  ]);
+});
+
+it("not behind a stop: what is read beyond it is left to the next start", async () => {
+  expect(await batchesOf([0, 0, 0, 0], { bytes: 1 }, 2)).toEqual([
+    [0, 1],
+    [0, 1],
   ]);
 });

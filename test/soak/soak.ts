@@ -57,7 +57,7 @@ export const eventsPerSecond = 5_000;
 const killedShare = 0.75; // of the time; then one life goes on under the same load, and its memory can be watched
 const reshardMs = 6_000;
 /** A life is short: what it is behind has to come in pieces that it lives to finish. */
-const windowBytes = 2_000_000;
+const windowBytes = 1_000_000;
 const tellMs = 1_000;
 
 interface Soak {
