@@ -52,7 +52,7 @@ function handlerOf(handlers: ReadonlyMap<string, MappingHandler>, { Records }: K
   const known = [...handlers.keys()];
   throw new SluiceError(
     "INTERNAL",
-    `An event source mapping reads the stream of a product's source. Got records of "${arn}"; the products have ${known.map((each) => `"${each}"`).join(", ") || "no streams"}.${suggestion(name, known)}`,
+    `An event source mapping reads the stream of a product's source. Got records of "${arn}".${suggestion(name, known)}`,
   );
 }
 

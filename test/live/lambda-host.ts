@@ -2,6 +2,7 @@
 import type { _Record as KinesisRecord } from "@aws-sdk/client-kinesis";
 import { pino } from "pino";
 import { silentBroadcast } from "../../bin/broadcast.ts";
+import type { LiveBackends } from "../../bin/live-backends.ts";
 import { type LiveHandler, liveHandler } from "../../bin/live-handler.ts";
 import { emfMetrics } from "../../bin/live-metrics.emf.ts";
 import { mappingHandler, type MappingHandler } from "../../etl/live/mapping.ts";
@@ -11,12 +12,13 @@ import { type Checkpoint, checkpointKey } from "../../src/model/control.ts";
 import { sortableSequence } from "../../src/model/sequence.ts";
 import type { Event } from "../../src/model/values.ts";
 import { allParcels, depotParcels, parcels } from "./parcels.ts";
-import type { MemoryStores } from "./recount.ts";
 
 const products = [depotParcels, allParcels];
+type Stores = Omit<LiveBackends, "streamOf">;
+
 const log = pino({ level: "silent" });
 
-export function coreHandler(stores: MemoryStores, stream: EventStream, clock = Date.now): MappingHandler {
+export function coreHandler(stores: Stores, stream: EventStream, clock = Date.now): MappingHandler {
   return mappingHandler({
     ...stores,
     source: parcels,
@@ -30,7 +32,7 @@ export function coreHandler(stores: MemoryStores, stream: EventStream, clock = D
   });
 }
 
-export function hostHandler(stores: MemoryStores, stream: EventStream): LiveHandler {
+export function hostHandler(stores: Stores, stream: EventStream): LiveHandler {
   const settings = { broadcast: silentBroadcast(), metrics: emfMetrics(), log };
   return liveHandler(products, { ...stores, streamOf: () => stream }, settings);
 }
@@ -85,6 +87,6 @@ export function streamRecord(record: KinesisRecord): StreamRecord {
   };
 }
 
-export async function checkpointOf({ control }: MemoryStores, shard: string): Promise<Checkpoint | null> {
+export async function checkpointOf({ control }: Stores, shard: string): Promise<Checkpoint | null> {
   return (await control.get<Checkpoint>(checkpointKey(parcels.stream!, shard)))?.value ?? null;
 }

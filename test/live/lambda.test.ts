@@ -3,13 +3,17 @@ import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
+import { ScanCommand } from "@aws-sdk/client-dynamodb";
 import type { KinesisStreamEvent } from "aws-lambda";
 import { describe, expect, it, vi } from "vitest";
+import { tables } from "../../cloud/resources.ts";
+import { encodeEvent } from "../../etl/live/wire.ts";
+import { openCloud } from "./embedded-cloud.ts";
 import { emfMetrics } from "../../bin/live-metrics.emf.ts";
 import { checkpointOf, coreHandler, hostHandler, kinesisRecord, openShard, streamOf } from "./lambda-host.ts";
-import { eventOf } from "./mapping-simulation.ts";
-import { seeded } from "./parcels.ts";
-import { archivedCosts, deadTexts, type MemoryStores, memoryStores, storedTotals } from "./recount.ts";
+import { eventOf, Mapping } from "./mapping-simulation.ts";
+import { parcels, randomParcel, seeded } from "./parcels.ts";
+import { archivedCosts, countedTotals, deadTexts, memoryStores, storedTotals, totalsOf } from "./recount.ts";
 
 const recorded = JSON.parse(
   readFileSync(new URL("kinesis-event.json", import.meta.url), "utf8"),
@@ -45,15 +49,21 @@ describe("a recorded event", () => {
     });
   });
 
-  it("changes nothing when it comes again, in whole or in parts", async () => {
+  it("writes nothing when it comes again, in whole or in parts", async () => {
     const stores = memoryStores();
     const handle = hostHandler(stores, empty);
     await handle(recorded, plenty);
-    const before = contents(stores);
+    const { insights, control, lake, deadLetters } = stores;
+    const writes = [
+      vi.spyOn(insights, "writeLive"),
+      vi.spyOn(control, "put"),
+      vi.spyOn(lake, "write"),
+      vi.spyOn(deadLetters, "put"),
+    ];
     for (const Records of [recorded.Records, recorded.Records.slice(0, 3), recorded.Records.slice(4)])
       for (const each of [handle, hostHandler(stores, empty)])
         expect(await each({ Records }, plenty)).toEqual({ batchItemFailures: [] });
-    expect(contents(stores)).toEqual(before);
+    expect(writes.map(({ mock }) => mock.calls.length)).toEqual([0, 0, 0, 0]);
   });
 
   it("of a consumer with enhanced fan-out is the stream's", async () => {
@@ -86,6 +96,43 @@ describe("a recorded event", () => {
       streamOf([openShard("s")], () => []),
     )(event, new AbortController().signal);
     expect([...stores.deadLetters.letters.values()].map(({ arrival }) => arrival)).toEqual(instants);
+  });
+});
+
+describe("the handler on the embedded cloud", () => {
+  it("takes a stream from its mapping to live items, archive and dead letters, in several containers", async () => {
+    const cloud = await openCloud();
+    try {
+      const stream = await cloud.newStream("parcels", 2);
+      const random = seeded(8);
+      const scanned = Date.now();
+      const events = Array.from({ length: 120 }, (_, cost) => ({ ...randomParcel(random, cost), scanned }));
+      const entries = events.map((event) => ({
+        partitionKey: `${random()}`,
+        data: encodeEvent(parcels, event),
+      }));
+      await stream.put([...entries, { partitionKey: "1", data: Buffer.from("poison") }]);
+      const containers = [1, 2, 3].map(() => hostHandler(cloud, stream));
+      const container = () => containers[Math.floor(random() * containers.length)]!;
+      const mapping = new Mapping({
+        kinesis: cloud.kinesis,
+        stream: "parcels",
+        random,
+        batchSize: 20,
+        twice: 0.3,
+        givesUp: 0,
+        invoke: (event) => container()(event, plenty),
+      });
+      await mapping.drain();
+      const { Items = [] } = await cloud.dynamodb.send(new ScanCommand({ TableName: tables.live }));
+      const items = Items.map(({ pk, sk, c }) => ({ pk: pk!.S!, sk: sk!.S!, packed: c!.S! }));
+      expect(totalsOf(items)).toEqual(countedTotals(events));
+      expect(await archivedCosts(cloud)).toEqual(events.map((_, cost) => cost));
+      const letters = await cloud.dynamodb.send(new ScanCommand({ TableName: tables.deadLetters }));
+      expect(letters.Items!.map(({ bytes }) => Buffer.from(bytes!.B!).toString())).toEqual(["poison"]);
+    } finally {
+      await cloud.close();
+    }
   });
 });
 
@@ -136,10 +183,6 @@ describe("metrics of a micro-batch", () => {
     expect(line).toMatchObject({ ConditionalFailures: 0, BatchTime: 7.25, IteratorAge: 8 });
   });
 });
-
-function contents({ insights, control, lake, deadLetters }: MemoryStores) {
-  return structuredClone([insights.items, control.documents, lake.objects, deadLetters.letters]);
-}
 
 /** The CommonJS and native modules, and files of ours, that a process has after it has imported one of them. */
 async function loadedModules(file: string): Promise<readonly string[]> {

@@ -1,5 +1,7 @@
 /** What the stores of the live path hold of parcels, beside what plain counting says of the parcels that were put. */
 import { parquetReadObjects } from "hyparquet";
+import type { LiveItem } from "../../src/backends/insight-store.ts";
+import type { Lake } from "../../src/backends/lake.ts";
 import { unpackBuckets } from "../../src/model/layout.ts";
 import type { Event } from "../../src/model/values.ts";
 import { memoryControl, memoryDeadLetters, memoryInsights, memoryLake } from "./memory-stores.ts";
@@ -19,8 +21,12 @@ type Totals = ReadonlyMap<string, readonly [parcels: number, cost: number]>;
 
 /** Depot, day and hour -> number and cost, as the live items of DepotParcels have it. */
 export function storedTotals({ insights }: MemoryStores): Totals {
+  return totalsOf(insights.items.values());
+}
+
+export function totalsOf(items: Iterable<Pick<LiveItem, "pk" | "sk" | "packed">>): Totals {
   const totals = new Map<string, readonly [number, number]>();
-  for (const { pk, sk, packed } of insights.items.values()) {
+  for (const { pk, sk, packed } of items) {
     if (!pk.startsWith("DepotParcels#") || !pk.includes("#depot#")) continue;
     const day = pk.slice(pk.lastIndexOf("#") + 1);
     for (const [hour, [parcels, cost]] of unpackBuckets(packed))
@@ -41,11 +47,10 @@ export function countedTotals(events: readonly Event[]): Totals {
 }
 
 /** The costs of all archived parcels, which number them. */
-export async function archivedCosts({ lake }: MemoryStores): Promise<number[]> {
+export async function archivedCosts({ lake }: { readonly lake: Lake }): Promise<number[]> {
   const costs: number[] = [];
-  for (const [key, bytes] of lake.objects) {
-    if (!key.startsWith("archive/")) continue;
-    const rows = await parquetReadObjects({ file: new Uint8Array(bytes).buffer });
+  for await (const { key } of lake.list("archive/")) {
+    const rows = await parquetReadObjects({ file: new Uint8Array(await lake.read(key)).buffer });
     costs.push(...rows.map((row) => Number(row["Cost Total $"])));
   }
   return costs.sort((a, b) => a - b);
