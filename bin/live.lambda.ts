@@ -1,8 +1,7 @@
 /**
  * The micro-batches as a Lambda function behind Kinesis event source mappings, one per stream.
  *
- * The function: SLUICE_CLOUD=aws, SLUICE_PRODUCTS (the folder of the products within the bundle), a timeout of a few
- * minutes. Each mapping:
+ * The function: SLUICE_CLOUD=aws, a timeout of a few minutes. Each mapping:
  *
  *     StartingPosition                TRIM_HORIZON
  *     FunctionResponseTypes           ReportBatchItemFailures

@@ -144,6 +144,8 @@ function startRun(options: MappingOptions): Run {
 
 async function consume(run: Run, { shard, records }: Batch): Promise<void> {
   await run.started;
+  // then no start may have been decided
+  checkStopped(run);
   const entered = await enter(run, shard);
   const position = await runMissed(run, shard, entered, records[0]!.sequence);
   const done = position?.value.sequence ?? "";

@@ -2,6 +2,7 @@
 import type { KinesisStreamEvent } from "aws-lambda";
 import { describe, expect, it, vi } from "vitest";
 import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
+import { type LiveStart, liveStartKey } from "../../src/model/control.ts";
 import {
   checkpointOf,
   coreHandler,
@@ -12,7 +13,7 @@ import {
   streamRecord,
 } from "./lambda-host.ts";
 import { eventOf } from "./mapping-simulation.ts";
-import { randomParcel, seeded } from "./parcels.ts";
+import { depotParcels, randomParcel, seeded } from "./parcels.ts";
 import { archivedCosts, countedTotals, type MemoryStores, memoryStores, storedTotals } from "./recount.ts";
 
 const plenty = { getRemainingTimeInMillis: () => 60_000 };
@@ -21,8 +22,9 @@ describe("an invocation that runs out of time", () => {
   const random = seeded(5);
   const now = Date.now();
   const events = Array.from({ length: 40 }, (_, cost) => ({ ...randomParcel(random, cost), scanned: now }));
-  const records = recordsOfEvents(events, now);
+  const records = recordsOfEvents(events, now - 1);
   const stream = streamOf([openShard("s")], () => records.map(streamRecord));
+  const done = { batchItemFailures: [] };
   const first = { batchItemFailures: [{ itemIdentifier: records[0]!.SequenceNumber! }] };
 
   it("has the whole batch repeated, wherever it was; repeated, cut otherwise, it is counted once", async () => {
@@ -37,7 +39,6 @@ describe("an invocation that runs out of time", () => {
       broken.heal();
       // the same container goes on, with fewer records and then with the rest
       const time = new AbortController().signal;
-      const done = { batchItemFailures: [] };
       expect(await handle(eventOf("parcels", "s", records.slice(0, 15)), time)).toEqual(done);
       expect(await handle(eventOf("parcels", "s", records.slice(15)), time)).toEqual(done);
       expect(storedTotals(stores)).toEqual(countedTotals(events));
@@ -55,6 +56,16 @@ describe("an invocation that runs out of time", () => {
     broken.heal();
     expect(await handle(eventOf("parcels", "s", records), plenty)).toEqual({ batchItemFailures: [] });
     expect(storedTotals(stores)).toEqual(countedTotals(events));
+  });
+
+  it("decides nothing on the way: who was stopped while it looked for the oldest record has not seen it", async () => {
+    const stores = memoryStores();
+    const handle = coreHandler(stores, stream);
+    expect(await handle(eventOf("parcels", "s", records), AbortSignal.abort())).toEqual(first);
+    expect(await stores.control.get(liveStartKey(depotParcels))).toBeNull();
+    expect(await handle(eventOf("parcels", "s", records), new AbortController().signal)).toEqual(done);
+    const start = await stores.control.get<LiveStart>(liveStartKey(depotParcels));
+    expect(start!.value.from).toBe(now - 1);
   });
 
   it("leaves no timer behind", async () => {
