@@ -7,8 +7,9 @@
 import { setMaxListeners } from "node:events";
 import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { endCheckpoint, openCheckpoints, readCheckpoints } from "./checkpoint.ts";
+import { readCheckpoints } from "./checkpoint.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
+import { shardFollower } from "./follow-shards.ts";
 import { ensureLiveStarts } from "./live-start.ts";
 import { type LivePath, livePath, type LivePathOptions } from "./path.ts";
 import { consumeShard, type ShardOptions, type WindowLimits } from "./shard.ts";
@@ -80,34 +81,6 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
 async function endedBefore(path: LivePath): Promise<Set<string>> {
   const checkpoints = await readCheckpoints(path);
   return new Set(checkpoints.filter(({ value }) => value.ended === true).map(({ sk }) => sk));
-}
-
-/**
- * Lets the checkpoints follow the shards: every shard has one before it is read, children are as far on as their
- * parents, and a parent has ended once its children have theirs.
- */
-function shardFollower(path: LivePath, before: ReadonlySet<string>) {
-  const opened = new Set(before);
-  const left = new Set(before);
-  let first = true;
-  return async (shards: readonly Shard[], ended: ReadonlySet<string>): Promise<void> => {
-    const isParent = (id: string): boolean => shards.some(({ parents }) => parents.includes(id));
-    const over = [...ended].filter((id) => !left.has(id) && isParent(id));
-    const isNew = ({ id, parents }: Shard) => !opened.has(id) || parents.some((each) => over.includes(each));
-    await openCheckpoints(path, shards.filter(isNew));
-    for (const { id } of shards) opened.add(id);
-    for (const id of first ? [...over, ...(await removedFrom(path, shards))] : over) {
-      await endCheckpoint(path, id);
-      left.add(id);
-    }
-    first &&= shards.length === 0;
-  };
-}
-
-/** Shards with a checkpoint that retention has taken out of the stream. */
-async function removedFrom(path: LivePath, shards: readonly Shard[]): Promise<string[]> {
-  const checkpoints = await readCheckpoints(path);
-  return checkpoints.map(({ sk }) => sk).filter((sk) => !shards.some(({ id }) => id === sk));
 }
 
 /** A parent that retention has removed from the stream has nothing left to say. */

@@ -106,14 +106,15 @@ async function replayStart(options: LiveStartOptions): Promise<Instant | null> {
   return null;
 }
 
-/** The arrival of the oldest record; of an empty stream, now. */
-async function streamStart({ events, effects }: LiveStartOptions): Promise<Instant> {
+/** The arrival of the oldest record; of an empty stream, now; null when asked to stop before it is found. */
+async function streamStart({ events, effects }: LiveStartOptions): Promise<Instant | null> {
   const shards = await untilDone(effects, "Listing shards", () => events.shards());
   const firsts = await Promise.all(
     shards.map(({ id }) =>
       untilDone(effects, "Reading the first record", () => firstRecord(events, id, effects.signal)),
     ),
   );
+  if (effects.signal.aborted) return null;
   const arrivals = firsts.flatMap((record) => (record === null ? [] : [record.arrival]));
   return arrivals.length === 0 ? effects.clock() : Math.min(...arrivals);
 }

@@ -92,7 +92,7 @@ async function run(
 }
 
 /** Fetches what follows, at least from `limit` on; opens a new iterator, after the last record seen, when one expires. */
-function shardReader({ path, events }: ShardOptions, shard: string, after: string | null) {
+export function shardReader({ path, events }: ShardOptions, shard: string, after: string | null) {
   let last = after;
   let iterator: string | null = null;
   return (limit: number): Promise<Fetched> =>
