@@ -1,4 +1,5 @@
 /** Dead letters come into the stream once more, once each: crashes, unanswered puts, another run at the same time. */
+import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { admitLetters } from "../../etl/live/admit.ts";
 import type { Effects } from "../../etl/live/effects.ts";
@@ -53,11 +54,14 @@ async function outcomes(world: LetterWorld, events: MemoryStream): Promise<(stri
   return found;
 }
 
-/** Puts go unanswered: wholly stored, in part or not at all. */
+/** Puts take their time, shards split meanwhile, and answers are lost: of what is wholly stored, in part or not at all. */
 function unanswering(events: MemoryStream, random: () => number, rate: number): EventStream {
   return {
     ...events,
     put: async (entries: readonly PutEntry[]) => {
+      for (let turns = random() * 40; turns > 0; turns--) await turn();
+      const open = (await events.shards()).filter(({ closed }) => !closed);
+      if (random() < 0.1 && open.length < 5) events.split(open[Math.floor(random() * open.length)]!.id);
       if (random() >= rate) return events.put(entries);
       await events.put(entries.filter(() => random() < 0.5));
       throw new Error("no answer");
@@ -76,7 +80,6 @@ describe("re-sending under faults", () => {
       ]);
       const time = sharedTime(now);
       const events = memoryStream(() => time.now);
-      if (random() < 0.3) setTimeout(() => events.split("shard-1"), 0);
       const lives = [untilResent(world, events, time, random)];
       if (random() < 0.3) lives.push(untilResent(world, events, time, random));
       await Promise.all(lives);
