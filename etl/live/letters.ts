@@ -37,11 +37,10 @@ export async function* openLetters(options: LettersOptions): AsyncGenerator<Stor
       if (letter.settled === null && letter.sequence <= (checkpoint.sequence ?? "")) yield letter;
 }
 
-async function* lettersOf(
-  { stream, deadLetters, effects }: LettersOptions,
-  shard: string,
-): AsyncGenerator<StoredLetter> {
+async function* lettersOf(options: LettersOptions, shard: string): AsyncGenerator<StoredLetter> {
+  const { stream, deadLetters, effects } = options;
   for (let from: string | null = null; ; ) {
+    checkStopped(options);
     const page = await untilDone(effects, "Reading dead letters", () =>
       deadLetters.page(stream.name, shard, from),
     );
@@ -49,6 +48,14 @@ async function* lettersOf(
     if (page.next === null) return;
     from = page.next;
   }
+}
+
+function checkStopped({ effects, stream }: LettersOptions): void {
+  if (!effects.signal.aborted) return;
+  throw new SluiceError(
+    "CONFLICT",
+    `Stopped on request. What was done with the dead letters of "${stream.name}" is done; run it again for the rest.`,
+  );
 }
 
 export type Verdict =
