@@ -21,7 +21,7 @@ export interface LiveRun {
 
 /** Windows of 12 records, so that a batch boundary falls everywhere. */
 export function startConsumer(
-  cloud: EmbeddedCloud,
+  cloud: Pick<EmbeddedCloud, "control" | "insights" | "lake" | "deadLetters">,
   stream: EventStream,
   products: readonly Product[],
   overrides: Partial<ConsumerOptions> = {},
@@ -70,7 +70,7 @@ export function startConsumer(
 
 /** Resolves when everything that is in the stream now is applied and archived. */
 export async function caughtUp(
-  cloud: EmbeddedCloud,
+  cloud: Pick<EmbeddedCloud, "control">,
   stream: EventStream,
   { source }: Product,
   arrival?: number,
