@@ -89,18 +89,21 @@ function letterLines(letter: StoredLetter): string[] {
   const outcome = settled === null ? "open" : `${settled.outcome} ${formatInstant(settled.at)}`;
   return [
     `${formatInstant(arrival)}  ${reason}  ${outcome}  ${shard} ${plainSequence(sequence)}#${index}`,
-    `  ${detail}`,
+    `  ${printable(detail)}`,
     `  ${shortened(bytes)}`,
   ];
 }
 
 const shownCharacters = 160;
 
-/** The first bytes on one line, harmless to a terminal. */
+/** On one line, and harmless to a terminal. */
+const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\uFFFD");
+
+/** The first bytes, as text. */
 function shortened(bytes: Uint8Array): string {
   if (bytes.length === 0) return "(empty)";
   const start = Buffer.from(bytes.subarray(0, 4 * shownCharacters)).toString();
-  const line = start.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "\uFFFD").slice(0, shownCharacters);
+  const line = printable(start).slice(0, shownCharacters);
   const whole = bytes.length <= 4 * shownCharacters && start.length <= shownCharacters;
   return whole ? line : `${line} … (${number(bytes.length)} bytes)`;
 }

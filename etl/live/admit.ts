@@ -8,7 +8,7 @@
  */
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { chunksOf, emptyTally, type JudgedLetter, type Tally, timeOf } from "./letters.ts";
+import { judgedChunks, emptyTally, type JudgedLetter, type Tally, timeOf } from "./letters.ts";
 import {
   admittedRecord,
   finishAdmission,
@@ -65,7 +65,7 @@ async function admitFrom(
   const judging = { now: await timeOf(options), admitFrom: options.from };
   let { record, revision } = found;
   let admitted = before;
-  for await (const chunk of chunksOf(options, "late", judging, limits, left)) {
+  for await (const chunk of judgedChunks(options, "late", judging, limits, left)) {
     const committed = await commit(options, { record, revision }, chunk);
     if (committed === null) return { admitted, left: null };
     const cleared = await finishAdmission(options, committed);

@@ -50,7 +50,8 @@ async function* lettersOf(options: LettersOptions, shard: string): AsyncGenerato
   }
 }
 
-function checkStopped({ effects, stream }: LettersOptions): void {
+/** Throws when it was asked to stop. */
+export function checkStopped({ effects, stream }: LettersOptions): void {
   if (!effects.signal.aborted) return;
   throw new SluiceError(
     "CONFLICT",
@@ -150,7 +151,7 @@ export interface ChunkLimits {
 }
 
 /** The open letters of one kind, in chunks; all others are counted. */
-export async function* chunksOf(
+export async function* judgedChunks(
   options: LettersOptions,
   kind: "resendable" | "late",
   judging: Judging,

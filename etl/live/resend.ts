@@ -8,12 +8,22 @@
  * there: letters that are found are marked, and the others are open again. Whoever finds a put that another process
  * began waits until it must be over. A request that is still under way then puts its events a second time.
  */
+import type { LetterKey } from "../../src/backends/dead-letters.ts";
 import type { EventStream, PutEntry } from "../../src/backends/event-stream.ts";
 import type { LetterPositions, LettersRecord, Resending } from "../../src/model/control.ts";
 import type { Position } from "../../src/model/position.ts";
 import type { Instant } from "../../src/model/time.ts";
 import { untilDone } from "./effects.ts";
-import { chunksOf, emptyTally, type JudgedLetter, type Tally, timeOf } from "./letters.ts";
+import { Problem } from "./columns.ts";
+import {
+  checkStopped,
+  emptyTally,
+  judgedChunks,
+  type JudgedLetter,
+  type Tally,
+  tally,
+  timeOf,
+} from "./letters.ts";
 import {
   admittedRecord,
   countOf,
@@ -50,6 +60,7 @@ const maxDelayMs = 30_000;
 const maxPutMs = 120_000;
 const pollMs = 1_000;
 const maxFailures = 5; // in a row
+const maxRecord = 1_048_576; // Kinesis: data and partition key
 
 export async function resendLetters(options: ResendOptions): Promise<Resent> {
   let resent = 0;
@@ -77,11 +88,11 @@ async function finishResending(options: ResendOptions, { record, revision }: Fou
   if (record.resending === null) return 0;
   effects.log.warn(
     { stream: stream.name },
-    "Another run re-sends letters, or has died of it: waiting for it",
+    "Another run re-sends letters, or has died: waiting until its put must be over, two minutes at most",
   );
   while (effects.clock() < record.resending.at + maxPutMs) {
     await effects.wait(pollMs, effects.signal);
-    if (effects.signal.aborted) throw new Error("Asked to stop while another run re-sends letters.");
+    checkStopped(options);
     if ((await readRecord(options)).revision !== revision) return 0;
   }
   return readBack(options, { record, revision });
@@ -97,14 +108,16 @@ async function resendFrom(
   const now = await timeOf(options);
   const judging = { now, admitFrom: options.admitFrom };
   let { record, revision } = found;
-  for await (const chunk of chunksOf(options, "resendable", judging, limits, left)) {
-    const announced = await announce(options, { record, revision }, chunk, now);
+  for await (const chunk of judgedChunks(options, "resendable", judging, limits, left)) {
+    const puts = putsOf(options, chunk, now, left);
+    if (puts.length === 0) continue;
+    const announced = await announce(options, { record, revision }, puts, now);
     if (announced === null) return { left: null };
-    const failure = await putChunk(options, announced.record.resending!, chunk, now);
+    const { letters, at } = announced.record.resending;
+    const failure = await putAll(options, at, puts);
     if (failure !== null) return { left: null, unanswered: { ...announced, failure } };
-    const { letters, at } = announced.record.resending!;
     await settle(options, letters, "REPLAYED", at);
-    put(chunk.length);
+    put(puts.length);
     record = { ...record, resending: null };
     revision = await swapRecord(options, announced.revision, record);
     if (revision === null) return { left: null };
@@ -112,19 +125,41 @@ async function resendFrom(
   return { left };
 }
 
+interface LetterPut {
+  readonly letter: LetterKey;
+  readonly entry: PutEntry;
+}
+
+/** What is larger than Kinesis takes is counted as bad. */
+function putsOf(
+  { source, stream }: ResendOptions,
+  chunk: readonly JudgedLetter[],
+  now: Instant,
+  left: Tally,
+): readonly LetterPut[] {
+  return chunk.flatMap(({ letter, event }) => {
+    const of = nameOf(letter.shard, [letter.sequence, letter.index]);
+    const data = encodeResent(source, { of, event, ...(stream.replay && { arrival: now }) });
+    if (data.length + of.length <= maxRecord) return [{ letter, entry: { partitionKey: of, data } }];
+    const detail = `A record holds 1 MiB at most. It would have ${data.length} bytes.`;
+    tally(left, { kind: "bad", problem: new Problem("BAD_VALUE", detail) });
+    return [];
+  });
+}
+
 interface Announced {
-  readonly record: LettersRecord;
+  readonly record: LettersRecord & { readonly resending: Resending };
   readonly revision: number;
 }
 
 async function announce(
   options: ResendOptions,
   { record, revision }: FoundRecord,
-  chunk: readonly JudgedLetter[],
+  puts: readonly LetterPut[],
   now: Instant,
 ): Promise<Announced | null> {
   const tails = await untilDone(options.effects, "Putting barriers", () => tailsOf(options, now));
-  const letters = positionsOf(chunk.map(({ letter }) => letter));
+  const letters = positionsOf(puts.map(({ letter }) => letter));
   const next = { ...record, resending: { at: options.effects.clock(), letters, tails } };
   const written = await swapRecord(options, revision, next);
   return written === null ? null : { record: next, revision: written };
@@ -142,20 +177,14 @@ async function tailsOf({ events, stream }: ResendOptions, now: Instant): Promise
 }
 
 /** Resolves to why it is not known that all came in, or null. */
-async function putChunk(
-  { events, source, stream, effects }: ResendOptions,
-  { at }: Resending,
-  chunk: readonly JudgedLetter[],
-  now: Instant,
+async function putAll(
+  { events, effects }: ResendOptions,
+  announcedAt: Instant,
+  puts: readonly LetterPut[],
 ): Promise<unknown> {
-  const entries = chunk.map(({ letter, event }): PutEntry => {
-    const of = nameOf(letter.shard, [letter.sequence, letter.index]);
-    const resent = { of, event, ...(stream.replay && { arrival: now }) };
-    return { partitionKey: of, data: encodeResent(source, resent) };
-  });
-  if (effects.clock() - at > maxDelayMs) return new Error("The put was announced too long ago.");
+  if (effects.clock() - announcedAt > maxDelayMs) return new Error("The put was announced too long ago.");
   try {
-    await events.put(entries);
+    await events.put(puts.map(({ entry }) => entry));
     return null;
   } catch (error) {
     return error;

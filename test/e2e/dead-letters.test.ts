@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DuckDBConnection, DuckDBInstance } from "@duckdb/node-api";
 import { pino } from "pino";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Backends, backends } from "../../bin/backends.ts";
 import { processBroadcast } from "../../bin/broadcast.ts";
 import { closeClients, localClients, provision } from "../../bin/clients.ts";
@@ -48,6 +48,9 @@ interface Ticket {
 }
 
 const settings = { progress: () => {}, retention: { editions: 10, ms: 0 } };
+
+// every command is a process of its own
+vi.setConfig({ testTimeout: 180_000 });
 
 let folder: string;
 let stores: Backends;

@@ -9,7 +9,7 @@ import { type LetterWorld, letterOf, letterWorld, numberedParcel, shards } from 
 import { newLife, quietEffects } from "./memory-stores.ts";
 import { dayStart, parcels, seeded } from "./parcels.ts";
 
-const runs = 500;
+const runs = 300;
 const dayMs = 86_400_000;
 /** Events of `randomParcel` are older than the lateness of two days then. */
 const now = dayStart + 30 * dayMs;

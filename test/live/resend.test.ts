@@ -21,7 +21,7 @@ import {
 import { type Life, newLife, quietEffects } from "./memory-stores.ts";
 import { dayStart, history, parcels, seeded } from "./parcels.ts";
 
-const runs = 300;
+const runs = 250;
 const hourMs = 3_600_000;
 const stream = parcels.stream!;
 /** Within the lateness of two days. */
@@ -167,6 +167,15 @@ describe("a run that re-sends", () => {
       .filter(({ sluice }) => sluice === "resent");
     expect(envelopes.map(({ of }) => of)).toEqual(["shard-1#003:100#0"]);
     expect((await resend(world, events)).resent).toBe(0);
+  });
+
+  it("leaves what is larger than a record, and puts the others", async () => {
+    const large = { ...numberedParcel(seeded(8), 1, dayStart), depot: "x".repeat(1_048_400) };
+    const world = await letterWorld([numberedParcel(seeded(8), 0, dayStart), large]);
+    const events = memoryStream(() => now);
+    const { resent: count, left } = await resend(world, events);
+    expect([count, left.problems.get("BAD_VALUE")?.detail]).toEqual([1, expect.stringContaining("1 MiB")]);
+    expect(resent(events)).toEqual([0]);
   });
 
   it("re-sends what a mended declaration decodes", async () => {
