@@ -1,6 +1,7 @@
 /** `sluice`: every command. Each is loaded when it is called: `--help` needs no server. */
 import { Command } from "commander";
 import { SluiceError } from "../src/model/errors.ts";
+import type { DeadLetterFlags } from "./commands/dead-letters.ts";
 import type { ExplainFlags } from "./commands/explain.ts";
 import type { RefreshFlags } from "./commands/refresh.ts";
 import type { StreamFlags } from "./commands/stream.ts";
@@ -134,6 +135,33 @@ Examples:
   )
   .action(async (query: string, options: ExplainFlags) =>
     (await import("./commands/explain.ts")).runExplain(environment(), query, options),
+  );
+
+program
+  .command("dead-letters")
+  .argument("[source]", "name of a source or of its stream (default: all)")
+  .option("--reason <reason>", "only letters of this reason, as BAD_VALUE")
+  .option("--first <n>", "how many, newest first (default: 20; as JSON all)")
+  .option("--all", "also those that were re-sent or admitted")
+  .option("--json", "one letter a line, as JSON")
+  .option("--replay", "re-send events that decode and are within the lateness now")
+  .option("--admit", "put events that are too late for the stream into the lake")
+  .option("--from <time>", "admit from this time on (default: where the lake begins)")
+  .option("--dry-run", "tell how many letters --replay or --admit would take, and do nothing")
+  .description("events that could not be applied: list them, re-send them after a fix, admit late ones")
+  .addHelpText(
+    "after",
+    `
+Examples:
+  sluice dead-letters                                     what could not be applied, and why
+  sluice dead-letters Order --reason BAD_VALUE --first 100
+  sluice dead-letters Order --json | jq -r .text          the events as they came
+  sluice dead-letters Order --replay                      the declaration is mended: once more
+  sluice dead-letters Order --admit --dry-run             how many came too late?
+  sluice dead-letters Order --admit && sluice refresh     they count from now on`,
+  )
+  .action(async (source: string | undefined, options: DeadLetterFlags) =>
+    (await import("./commands/dead-letters.ts")).runDeadLetters(environment(), source, options),
   );
 
 program

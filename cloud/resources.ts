@@ -11,7 +11,7 @@ export const tables = {
   control: "sluice-control",
   /** The ad-hoc fallback: questions, executions, slots, budgets. Its items expire. */
   jobs: "sluice-jobs",
-  /** Records that could not be applied: pk = stream and shard; sk = sequence and index. */
+  /** Records that could not be applied: pk = stream and shard; sk = sequence and index. What became of them beside it. */
   deadLetters: "sluice-dead-letters",
 } as const;
 

@@ -37,7 +37,7 @@ export function readPosition(options: CheckpointOptions, shard: string): Promise
 }
 
 export function readCheckpoints(
-  options: CheckpointOptions,
+  options: Pick<CheckpointOptions, "stream" | "control" | "effects">,
 ): Promise<readonly (Versioned<Checkpoint> & ItemKey)[]> {
   const { pk } = checkpointKey(options.stream, "");
   return untilDone(options.effects, "Reading checkpoints", () => options.control.list<Checkpoint>(pk));

@@ -16,6 +16,7 @@ import { formatInstant, type Instant, nextBucket, storedGrains } from "../../src
 import type { Event } from "../../src/model/values.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
 import { moveClock, openClock, type ReplayClock, type ReplayClockOptions } from "./replay-clock.ts";
+import { recordsAfter } from "./tail.ts";
 import { encodeBarrier, encodeReplayed, replayedRows } from "./wire.ts";
 
 export interface ReplayRow {
@@ -198,13 +199,7 @@ async function rowsBehindTails(replay: Replay): Promise<ReadonlySet<number>> {
 
 async function rowsAfter(stream: EventStream, shard: string, after: string | null): Promise<number[]> {
   const rows: number[] = [];
-  let iterator: string | null = await stream.iterator(shard, after);
-  while (iterator !== null) {
-    const fetched = await stream.fetch(iterator);
-    if (fetched === "expired") throw new Error(`The iterator of ${shard} expired while it was in use.`);
-    rows.push(...fetched.records.flatMap(replayedRows));
-    iterator = fetched.millisBehindLatest === 0 ? null : fetched.next;
-  }
+  for await (const record of recordsAfter(stream, shard, after)) rows.push(...replayedRows(record));
   return rows;
 }
 

@@ -57,6 +57,14 @@ export function encodeReplayed(
   return encode({ [kindKey]: "replay", arrival, row, event: namedColumns(source, event) });
 }
 
+/** The event of a dead letter, put once more; on a replay stream with the arrival that it counts by. */
+export function encodeResent(
+  source: Source,
+  resent: { readonly of: string; readonly arrival?: Instant; readonly event: Event },
+): Uint8Array {
+  return encode({ [kindKey]: "resent", ...resent, event: namedColumns(source, resent.event) });
+}
+
 /** A plain record of one event, as producers put it. */
 export function encodeEvent(source: Source, event: Event): Uint8Array {
   return encode(namedColumns(source, event));
@@ -103,6 +111,14 @@ export function replayedRows(record: StreamRecord): number[] {
   });
 }
 
+/** The dead letters whose events a record holds once more, applied or not. */
+export function resentLetters(record: StreamRecord): string[] {
+  return linesOf(record.data).flatMap(({ bytes }) => {
+    const object = objectOf(bytes);
+    return !(object instanceof Problem) && object[kindKey] === "resent" ? [String(object["of"])] : [];
+  });
+}
+
 interface Line {
   readonly index: number;
   readonly bytes: Uint8Array;
@@ -144,9 +160,14 @@ function decodeLine(source: Source, record: StreamRecord, bytes: Uint8Array): De
   if (object instanceof Problem) return object;
   const replay = source.stream?.replay === true;
   if (object[kindKey] === "barrier") return barrierOf(object, replay ? object["arrival"] : record.arrival);
+  if (object[kindKey] === "resent")
+    return resentOf(source, object, replay ? object["arrival"] : record.arrival);
   if (replay) return replayedOf(source, object);
   if (object[kindKey] !== undefined)
-    return badEnvelope(`The key "${kindKey}" is reserved for barriers on a plain stream.`, object);
+    return badEnvelope(
+      `The key "${kindKey}" is reserved for barriers and re-sent events on a plain stream.`,
+      object,
+    );
   return withArrival(record.arrival, eventOf(source, object, record.arrival));
 }
 
@@ -155,6 +176,16 @@ function barrierOf(object: JsonObject, arrival: unknown): DecodedLine {
   if (typeof id === "string" && isInstant(arrival)) return { id, arrival };
   return badEnvelope(
     "A barrier has an id and, on a replay stream, an arrival in epoch milliseconds.",
+    object,
+  );
+}
+
+function resentOf(source: Source, object: JsonObject, arrival: unknown): DecodedLine {
+  const { of, event } = object;
+  if (typeof of === "string" && isInstant(arrival) && isObject(event))
+    return withArrival(arrival, eventOf(source, event, arrival));
+  return badEnvelope(
+    `A re-sent event is { "${kindKey}": "resent", "of": "<dead letter>", "event": {…} }, on a replay stream with an arrival in epoch milliseconds.`,
     object,
   );
 }

@@ -1,9 +1,10 @@
 /**
- * The documents of the control table: manifests and their pages, editions, lake partitions, clocks, archive records
- * and checkpoints. Here are their types and keys; they are read and written through `ControlStore`.
+ * The documents of the control table: manifests and their pages, editions, lake partitions, clocks, archive records,
+ * dead letters in work and checkpoints. Here are their types and keys; they are read and written through `ControlStore`.
  */
 import type { ItemKey } from "./layout.ts";
 import type { LookupTable } from "./lookup.ts";
+import type { Position } from "./position.ts";
 import type { Product, Rollup } from "./product.ts";
 import type { Source, Stream } from "./source.ts";
 import type { StoredLayout } from "./stored-layout.ts";
@@ -155,6 +156,12 @@ export interface Clock {
 
 export const clockKey = (stream: Stream): ItemKey => ({ pk: `stream#${stream.name}`, sk: "clock" });
 
+/** A committed file of the archive: staged at `from`, to be copied to `to`. */
+export interface FileCopy {
+  readonly from: string;
+  readonly to: string;
+}
+
 /** How far the archive of a shard has come. */
 export interface ArchiveRecord {
   /** Every event at or below this sequence number is in a committed file. */
@@ -164,13 +171,42 @@ export interface ArchiveRecord {
   /** The newest barrier passed: its sequence number and arrival. */
   readonly barrier: { readonly sequence: string; readonly arrival: Instant } | null;
   /** Committed files whose copy to the final name may not have happened yet. */
-  readonly copying: readonly { readonly from: string; readonly to: string }[];
+  readonly copying: readonly FileCopy[];
 }
 
 export const archiveKey = (stream: Stream, shard: string): ItemKey => ({
   pk: `archive#${stream.name}`,
   sk: shard,
 });
+
+/** What is being done with the dead letters of a stream; one thing at a time. */
+export interface LettersRecord {
+  /** Files of admitted events committed so far; the next file's name carries it. */
+  readonly files: number;
+  /** Letters whose events are in committed files, and are not marked so yet; null while there are none. */
+  readonly admitting: Admission | null;
+  /** Letters whose events may be in the stream; null while there are none. */
+  readonly resending: Resending | null;
+}
+
+/** Positions by shard. */
+export type LetterPositions = Readonly<Record<string, readonly Position[]>>;
+
+export interface Admission {
+  readonly at: Instant;
+  readonly letters: LetterPositions;
+  readonly copying: readonly FileCopy[];
+}
+
+export interface Resending {
+  /** When the put was about to begin. */
+  readonly at: Instant;
+  readonly letters: LetterPositions;
+  /** Per shard the last sequence number before the put; null for one that was closed already. */
+  readonly tails: Readonly<Record<string, string | null>>;
+}
+
+export const lettersKey = (stream: Stream): ItemKey => ({ pk: `stream#${stream.name}`, sk: "letters" });
 
 /** Where a consumer goes on in a shard, and what has been applied of it. */
 export interface Checkpoint {

@@ -1,6 +1,6 @@
 /** The stores of the live path in memory, and a layer between code and store that fails as stores and machines do. */
 import type { ControlStore } from "../../src/backends/control-store.ts";
-import type { DeadLetter, DeadLetters } from "../../src/backends/dead-letters.ts";
+import type { DeadLetter, DeadLetters, LetterKey, Settled } from "../../src/backends/dead-letters.ts";
 import type { InsightStore, LiveItem } from "../../src/backends/insight-store.ts";
 import type { Lake } from "../../src/backends/lake.ts";
 import type { ItemKey } from "../../src/model/layout.ts";
@@ -85,15 +85,35 @@ export function memoryLake(): Lake & { readonly objects: Map<string, Uint8Array>
   };
 }
 
-export function memoryDeadLetters(): DeadLetters & { readonly letters: Map<string, DeadLetter> } {
+export function memoryDeadLetters(): DeadLetters & {
+  readonly letters: Map<string, DeadLetter>;
+  readonly settled: Map<string, Settled>;
+} {
   const letters = new Map<string, DeadLetter>();
+  const settled = new Map<string, Settled>();
+  const nameOf = ({ shard, sequence, index }: LetterKey): string => `${shard}#${sequence}#${index}`;
   return {
     letters,
+    settled,
     put: async (all) => {
-      for (const letter of all) letters.set(`${letter.shard}#${letter.sequence}#${letter.index}`, letter);
+      for (const letter of all) letters.set(nameOf(letter), letter);
+    },
+    page: async (stream, shard, from) => {
+      const names = [...letters.keys()].filter((name) => name.startsWith(`${shard}#`)).sort();
+      const rest = names.filter((name) => from === null || name > from);
+      const some = rest.slice(0, memoryPage);
+      return {
+        letters: some.map((name) => ({ ...letters.get(name)!, stream, settled: settled.get(name) ?? null })),
+        next: rest.length > some.length ? some.at(-1)! : null,
+      };
+    },
+    settle: async (all, as) => {
+      for (const letter of all) settled.set(nameOf(letter), as);
     },
   };
 }
+
+const memoryPage = 7;
 
 export class Crash extends Error {}
 

@@ -4,7 +4,9 @@ import {
   encodeBarrier,
   encodeEvent,
   encodeReplayed,
+  encodeResent,
   replayedRows,
+  resentLetters,
 } from "../../etl/live/wire.ts";
 import type { Source } from "../../src/model/source.ts";
 import { dayStart, history, parcels } from "./parcels.ts";
@@ -178,6 +180,29 @@ describe("envelopes", () => {
   it("a replayed event later than the source's lateness is TOO_LATE", () => {
     const data = encodeReplayed(history, { row: 9, arrival: dayStart + 3_600_001, event });
     expect(reasonsOf(data, history)).toEqual(["TOO_LATE"]);
+  });
+
+  it("a re-sent event of a plain stream has the record's arrival and tells which dead letter it was", () => {
+    const parcel = { scanned: dayStart, cost: 3, weight: 1, depot: "A", damaged: null, due: null };
+    const data = encodeResent(parcels, { of: "s#003:100#2", event: parcel });
+    expect(decode(data)).toMatchObject({ poison: [], events: [{ index: 0, arrival, event: parcel }] });
+    expect(resentLetters({ sequence, arrival, data })).toEqual(["s#003:100#2"]);
+    expect(resentLetters({ sequence, arrival, data: encodeEvent(parcels, parcel) })).toEqual([]);
+  });
+
+  it("a re-sent event of a replay states its arrival, and is too late by that", () => {
+    const resent = (at: number) => encodeResent(history, { of: "s#1#0", arrival: at, event });
+    expect(decode(resent(dayStart + 3_600_000), history)).toMatchObject({
+      arrival: dayStart + 3_600_000,
+      events: [{ arrival: dayStart + 3_600_000, event }],
+    });
+    expect(reasonsOf(resent(dayStart + 3_600_001), history)).toEqual(["TOO_LATE"]);
+    expect(reasonsOf(encodeResent(history, { of: "s#1#0", event }), history)).toEqual(["BAD_ENVELOPE"]);
+  });
+
+  it("a re-sent event without its dead letter, or without an event, is BAD_ENVELOPE", () => {
+    expect(reasonsOf(withFields({ sluice: "resent", event: good }))).toEqual(["BAD_ENVELOPE"]);
+    expect(reasonsOf(withFields({ sluice: "resent", of: "s#1#0" }))).toEqual(["BAD_ENVELOPE"]);
   });
 
   it("a plain record on a replay stream is poison and says no arrival", () => {
