@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { buckets, tables, workgroup } from "../cloud/resources.ts";
+import type { ArchiveReader } from "../src/backends/archive-reader.ts";
+import { duckdbArchiveReader } from "../src/backends/archive-reader.duckdb.ts";
 import type { ControlStore } from "../src/backends/control-store.ts";
 import { dynamoControlStore } from "../src/backends/control-store.dynamodb.ts";
 import type { DeadLetters } from "../src/backends/dead-letters.ts";
@@ -29,6 +31,8 @@ export interface Backends {
   readonly warehouse: Warehouse & Executions;
   readonly lake: Lake;
   readonly gold: GoldReader;
+  /** What micro-batches have archived; it is closed by whoever reads it. */
+  readonly archive: ArchiveReader & { close(): Promise<void> };
   /** The stream of a source, or null where it declares none. */
   readonly streamOf: (source: Source) => EventStream | null;
   /** The stream of a replay, whose client makes one attempt per call. */
@@ -55,6 +59,7 @@ export function backends(clients: Clients): Backends {
     }),
     lake,
     gold: duckdbGoldReader({ lake, tempFolder: tmpdir() }),
+    archive: duckdbArchiveReader({ lake, tempFolder: tmpdir() }),
     streamOf: ({ stream }) =>
       stream === null ? null : kinesisEventStream({ client: kinesis, stream: stream.name, random, wait }),
     replayStreamOf: ({ name }) => kinesisEventStream({ client: kinesisOnce, stream: name, random, wait }),

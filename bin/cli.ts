@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { SluiceError } from "../src/model/errors.ts";
 import type { ExplainFlags } from "./commands/explain.ts";
+import type { RebuildFlags } from "./commands/live.ts";
 import type { RefreshFlags } from "./commands/refresh.ts";
 import { readEnvironment, settings } from "./environment.ts";
 import { explained } from "./failure.ts";
@@ -103,6 +104,29 @@ Examples:
   )
   .action(async (query: string, options: ExplainFlags) =>
     (await import("./commands/explain.ts")).runExplain(environment(), query, options),
+  );
+
+program
+  .command("live")
+  .description("repair what is live")
+  .command("rebuild")
+  .argument("<product>", "name of a product")
+  .requiredOption("--from <time>", "compute the live items of this day or instant and later anew")
+  .option("--dry-run", "tell how many items differ from what they should hold, and write nothing")
+  .description("compute live items anew from the archive and the stream, while micro-batches go on")
+  .addHelpText(
+    "after",
+    `
+A live item holds a whole day, month or year, so it is computed from the beginning of that on. After a deployment of
+another shape (a measure more, say) the items see what came before it, too, and stop being partial.
+
+Examples:
+  sluice live rebuild OrderActivity --from 2001-06-27 --dry-run      is anything wrong?
+  sluice live rebuild OrderActivity --from 2001-06-27                repair it
+  sluice live rebuild OrderActivity --from 2001-06-27T12:00:00Z`,
+  )
+  .action(async (product: string, options: RebuildFlags) =>
+    (await import("./commands/live.ts")).runRebuild(environment(), product, options),
   );
 
 program

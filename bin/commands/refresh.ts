@@ -6,11 +6,12 @@ import { checkOptions } from "../../etl/batch/published.ts";
 import { refresh, type RefreshResult } from "../../etl/batch/run.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
-import { formatInstant, type Instant, isInstant, type Range } from "../../src/model/time.ts";
+import { formatInstant, type Instant, type Range } from "../../src/model/time.ts";
 import { type Backends, backends } from "../backends.ts";
 import { closeClients, connect } from "../clients.ts";
 import type { Environment } from "../environment.ts";
 import { explained } from "../failure.ts";
+import { instantOf } from "../instant-flag.ts";
 import { chosenProducts, loadProducts } from "../load-products.ts";
 import { untilStopped } from "../signals.ts";
 import { refreshDeps } from "../system.ts";
@@ -96,16 +97,6 @@ function rangeOf({ from, to }: RefreshFlags): Range | undefined {
   };
   if (range.from < range.to) return range;
   throw new SluiceError("BAD_USER_INPUT", `--from lies before --to. Got ${from} and ${to}.`);
-}
-
-function instantOf(name: string, text: string): Instant {
-  const at = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?Z)?$/.test(text) ? Date.parse(text) : Number.NaN;
-  const rolled = isInstant(at) && formatInstant(at).slice(0, 10) !== text.slice(0, 10);
-  if (isInstant(at) && !rolled) return at;
-  throw new SluiceError(
-    "BAD_USER_INPUT",
-    `${name} is a day or an instant in UTC: 2001-06-27 or 2001-06-27T12:00:00Z. Got "${text}".`,
-  );
 }
 
 function summary(product: Product, result: RefreshResult): string {

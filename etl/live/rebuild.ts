@@ -48,6 +48,7 @@ export interface RebuildProgress {
   readonly stage: "archive" | "stream" | "items";
   readonly done: number;
   readonly total: number;
+  readonly unit: "files" | "shards" | "items";
 }
 
 export interface RebuildResult {
@@ -82,7 +83,7 @@ export async function rebuildLive(options: RebuildOptions): Promise<RebuildResul
   const verdicts = judged(recompute);
   if (!dryRun)
     await writeItems(shared, recompute, verdicts, (done) =>
-      progress?.({ stage: "items", done, total: verdicts.size }),
+      progress?.({ stage: "items", done, total: verdicts.size, unit: "items" }),
     );
   const isMoved = !dryRun && start !== null && (await moveStartBack(shared, product, start));
   const count = (verdict: Verdict): number =>
@@ -157,12 +158,12 @@ async function addAll(
   let [files, tails] = [0, 0];
   await recompute.addArchived(shards, (some) => {
     files += some;
-    progress?.({ stage: "archive", done: files, total });
+    progress?.({ stage: "archive", done: files, total, unit: "files" });
   });
   for (const target of targets) await meetItems(options, recompute, target, until);
   await recompute.addStream((some, of) => {
     tails += some;
-    progress?.({ stage: "stream", done: tails, total: of });
+    progress?.({ stage: "stream", done: tails, total: of, unit: "shards" });
   });
   return files;
 }
