@@ -130,6 +130,25 @@ Examples:
   );
 
 program
+  .command("replay")
+  .argument("[sources...]", "names of sources (default: all whose sample data holds rows back)")
+  .option("--speed <factor>", "event time per real time, or max (default: SLUICE_REPLAY_SPEED)")
+  .description("put the held-back sample rows into their streams, going on where the last replay ended")
+  .addHelpText(
+    "after",
+    `
+It runs beside "sluice cloud" and what reads the streams; "sluice start" replays by itself. One replay runs per stream.
+
+Examples:
+  sluice replay                       all that is held back, at the speed of the environment
+  sluice replay Order --speed 3600    an hour of orders a second
+  sluice replay --speed max           as fast as possible`,
+  )
+  .action(async (sources: string[], options: { speed?: string }) =>
+    (await import("./commands/replay.ts")).runReplay(environment(), sources, options),
+  );
+
+program
   .command("cloud")
   .description("the embedded cloud alone")
   .action(async () => (await import("./commands/cloud.ts")).runCloud(environment()));

@@ -269,8 +269,8 @@ describe("micro-batches of a replay", () => {
   it("count the same whatever is restarted, and are live from where the replay began", async () => {
     const stopping = new AbortController();
     const first = startConsumer(cloud, events, [pastParcels], { window });
-    // so fast that some ten rows are put together
-    const broken = replay({ signal: stopping.signal, rows: slowly(700, stopping), speed: 60_000 });
+    // so fast that some thirty rows are put together
+    const broken = replay({ signal: stopping.signal, rows: slowly(700, stopping), speed: 200_000 });
     await until(() => first.updates.length > 3);
     await first.stop();
     await broken;
@@ -283,7 +283,7 @@ describe("micro-batches of a replay", () => {
     expect(start!.value.from).toBe(dayStart);
   });
 
-  const window = { ageMs: 50, records: 5, bytes: 1_000_000 };
+  const window = { ageMs: 50, records: 30, bytes: 1_000_000 };
 
   function slowly(stopAt: number, stopping: AbortController): ReplayOptions["rows"] {
     return async function* (after) {
