@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import { tmpdir } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import { buckets, tables, workgroup } from "../cloud/resources.ts";
+import type { ArchiveReader } from "../src/backends/archive-reader.ts";
+import { duckdbArchiveReader } from "../src/backends/archive-reader.duckdb.ts";
 import type { ControlStore } from "../src/backends/control-store.ts";
 import { dynamoControlStore } from "../src/backends/control-store.dynamodb.ts";
 import type { EventStream } from "../src/backends/event-stream.ts";
@@ -20,6 +22,8 @@ export interface Backends extends LiveBackends {
   readonly jobs: ControlStore;
   readonly warehouse: Warehouse & Executions;
   readonly gold: GoldReader;
+  /** What micro-batches have archived; it is closed by whoever reads it. */
+  readonly archive: ArchiveReader & { close(): Promise<void> };
   /** The stream of a replay, whose client makes one attempt per call. */
   readonly replayStreamOf: (stream: Stream) => EventStream;
 }
@@ -41,6 +45,7 @@ export function backends(clients: Clients): Backends {
       token,
     }),
     gold: duckdbGoldReader({ lake: live.lake, tempFolder: tmpdir() }),
+    archive: duckdbArchiveReader({ lake: live.lake, tempFolder: tmpdir() }),
     replayStreamOf: ({ name }) => kinesisEventStream({ client: kinesisOnce, stream: name, random, wait }),
   };
 }

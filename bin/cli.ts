@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { SluiceError } from "../src/model/errors.ts";
 import type { DeadLetterFlags } from "./commands/dead-letters.ts";
 import type { ExplainFlags } from "./commands/explain.ts";
+import type { RebuildFlags } from "./commands/live.ts";
 import type { RefreshFlags } from "./commands/refresh.ts";
 import type { StreamFlags } from "./commands/stream.ts";
 import { readEnvironment, settings } from "./environment.ts";
@@ -162,6 +163,48 @@ Examples:
   )
   .action(async (source: string | undefined, options: DeadLetterFlags) =>
     (await import("./commands/dead-letters.ts")).runDeadLetters(environment(), source, options),
+  );
+
+program
+  .command("live")
+  .description("repair what is live")
+  .command("rebuild")
+  .argument("<product>", "name of a product")
+  .requiredOption("--from <time>", "compute the live items of this day or instant and later anew")
+  .option("--dry-run", "tell how many items differ from what they should hold, and write nothing")
+  .description("compute live items anew from the archive and the stream, while micro-batches go on")
+  .addHelpText(
+    "after",
+    `
+A live item holds a whole day, month or year, so it is computed from the beginning of that on. After a deployment of
+another shape (a measure more, say) the items see what came before it, too, and stop being partial.
+
+Examples:
+  sluice live rebuild OrderActivity --from 2001-06-27 --dry-run      is anything wrong?
+  sluice live rebuild OrderActivity --from 2001-06-27                repair it
+  sluice live rebuild OrderActivity --from 2001-06-27T12:00:00Z`,
+  )
+  .action(async (product: string, options: RebuildFlags) =>
+    (await import("./commands/live.ts")).runRebuild(environment(), product, options),
+  );
+
+program
+  .command("replay")
+  .argument("[sources...]", "names of sources (default: all whose sample data holds rows back)")
+  .option("--speed <factor>", "event time per real time, or max (default: SLUICE_REPLAY_SPEED)")
+  .description("put the held-back sample rows into their streams, going on where the last replay ended")
+  .addHelpText(
+    "after",
+    `
+It runs beside "sluice cloud" and what reads the streams; "sluice start" replays by itself. One replay runs per stream.
+
+Examples:
+  sluice replay                       all that is held back, at the speed of the environment
+  sluice replay Order --speed 3600    an hour of orders a second
+  sluice replay --speed max           as fast as possible`,
+  )
+  .action(async (sources: string[], options: { speed?: string }) =>
+    (await import("./commands/replay.ts")).runReplay(environment(), sources, options),
   );
 
 program

@@ -60,10 +60,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
     port: wholeNumber("PORT", env.PORT ?? "4000", 0, 65_535),
     host: env.HOST ?? "127.0.0.1",
     cloud: oneOf("SLUICE_CLOUD", env.SLUICE_CLOUD ?? "local", ["local", "aws"]),
-    replaySpeed:
-      env.SLUICE_REPLAY_SPEED === "max"
-        ? "max"
-        : positive("SLUICE_REPLAY_SPEED", env.SLUICE_REPLAY_SPEED ?? "600"),
+    replaySpeed: replaySpeedOf("SLUICE_REPLAY_SPEED", env.SLUICE_REPLAY_SPEED ?? "600"),
     windowMs: wholeNumber("SLUICE_WINDOW_MS", env.SLUICE_WINDOW_MS ?? "1000", 10, 600_000),
     adHocWaitMs: wholeNumber("SLUICE_AD_HOC_WAIT_MS", env.SLUICE_AD_HOC_WAIT_MS ?? "20000", 0, 600_000),
     adHocLimits: {
@@ -125,7 +122,9 @@ function bytes(name: string, text: string): number {
   );
 }
 
-function positive(name: string, text: string): number {
+/** Event time per real time, or as fast as possible. */
+export function replaySpeedOf(name: string, text: string): number | "max" {
+  if (text === "max") return text;
   const value = Number(text);
   if (!(value > 0))
     throw new SluiceError("BAD_USER_INPUT", `${name} is a positive number or max. Got "${text}".`);

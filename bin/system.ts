@@ -94,6 +94,8 @@ export async function runMicroBatches(
 const maxPauseMs = 250;
 
 export interface ReplaySettings {
+  /** Those that are replayed; by default all that can be. */
+  readonly sources?: readonly Source[];
   readonly speed: number | "max";
   readonly log: Logger;
   readonly signal: AbortSignal;
@@ -106,9 +108,10 @@ export async function runReplays(
   backends: Backends,
   settings: ReplaySettings,
 ): Promise<void> {
-  const { progress } = settings;
+  const { progress, sources } = settings;
+  const samples = replayedSamples(products).filter(({ source }) => sources?.includes(source) ?? true);
   await Promise.all(
-    replayedSamples(products).map(({ sample, source, start }) =>
+    samples.map(({ sample, source, start }) =>
       runReplay({
         ...settings,
         source,
@@ -137,6 +140,11 @@ export async function openReplayClocks(
     const stream = source.stream!;
     await openClock({ stream, control, effects }, start + stream.latenessMs);
   }
+}
+
+/** The sources whose samples hold events back for a replay. */
+export function replayedSources(products: readonly Product[]): readonly Source[] {
+  return replayedSamples(products).map(({ source }) => source);
 }
 
 function replayedSamples(

@@ -1,4 +1,4 @@
-/** How far a refresh has come, and two ways to show it: a bar on a terminal, JSON lines elsewhere. */
+/** How far a refresh or a rebuild has come, and two ways to show it: a bar on a terminal, JSON lines elsewhere. */
 
 export type Stage =
   | "lookups"
@@ -9,7 +9,10 @@ export type Stage =
   | "audit"
   | "load"
   | "publish"
-  | "sweep";
+  | "sweep"
+  | "archive"
+  | "stream"
+  | "items";
 
 export interface Progress {
   readonly stage: Stage;
@@ -31,6 +34,7 @@ export interface ProgressOptions {
   readonly terminal: boolean;
   /** What is refreshed: the product's name. */
   readonly subject: string;
+  readonly work?: "refresh" | "rebuild";
 }
 
 export function progressRenderer(options: ProgressOptions): (event: Progress) => void {
@@ -89,14 +93,14 @@ function shown(value: number): string {
 }
 
 /** One line per finished stage, for logs. */
-function jsonLines({ write, clock, subject }: ProgressOptions): (event: Progress) => void {
+function jsonLines({ write, clock, subject, work = "refresh" }: ProgressOptions): (event: Progress) => void {
   let stage: Stage | null = null;
   let started = 0;
   return ({ stage: current, done, total, unit, rows, items }) => {
     if (current !== stage) [stage, started] = [current, clock()];
     if (done < total) return;
     // what is not known is left out by JSON
-    const finished = { refresh: subject, stage, done, unit, rows, items, durationMs: clock() - started };
+    const finished = { [work]: subject, stage, done, unit, rows, items, durationMs: clock() - started };
     write(`${JSON.stringify(finished)}\n`);
     stage = null;
   };

@@ -108,11 +108,14 @@ async function applyItem(
 }
 
 /** Time-ordered, so that an item that expired and is made again goes on above its old versions. */
-function versionAfter(image: LiveItem | null, { clock }: Effects): number {
+export function versionAfter(image: LiveItem | null, { clock }: Effects): number {
   return Math.max((image?.version ?? 0) + 1, Math.trunc(clock() * 1_000));
 }
 
-function changeOf({ target }: ItemEvents, { pk, sk, version, packed }: LiveItem): LiveChange {
+export function changeOf(
+  { target }: Pick<ItemEvents, "target">,
+  { pk, sk, version, packed }: LiveItem,
+): LiveChange {
   return {
     product: target.product.name,
     rollup: target.rollup.name,

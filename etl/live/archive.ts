@@ -24,8 +24,8 @@ export interface ArchiveWindow {
 export interface Archive {
   /** Resolves when the window is committed and its files have their final names. */
   add(shard: string, window: ArchiveWindow): Promise<void>;
-  /** Repeats the copies that a crash left outstanding. */
-  recover(shard: string): Promise<void>;
+  /** Repeats the copies that a crash left outstanding. Resolves to the record, all of whose files have their names. */
+  recover(shard: string): Promise<ArchiveRecord>;
 }
 
 export interface ArchiveOptions extends StagingOptions {
@@ -38,9 +38,7 @@ const nothingArchived: ArchiveRecord = { through: "", files: 0, barrier: null, c
 export function lakeArchive(options: ArchiveOptions): Archive {
   return {
     add: (shard, window) => add(options, shard, window),
-    recover: async (shard) => {
-      await settled(options, shard);
-    },
+    recover: async (shard) => (await settled(options, shard)).record,
   };
 }
 

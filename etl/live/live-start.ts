@@ -1,6 +1,7 @@
 /**
  * Since when the live items of a product see every event: decided when its micro-batches first run, and moved on when
- * events were consumed without them, by a deployment of another shape in between.
+ * events were consumed without them, by a deployment of another shape in between. A rebuild that counts those, too, from
+ * the archive moves it back.
  *
  * Delivery guarantee: decided before the first batch under the shape is applied; no checkpoint names the shape
  * before. A crash between the two moves it again, no further than the checkpoints have come.
@@ -74,6 +75,50 @@ async function moveLiveStart(
   }
 }
 
+/** A start that a product may move back to. */
+export interface EarlierStart {
+  readonly from: Instant;
+  /** Of the start that it replaces. */
+  readonly revision: number;
+}
+
+/**
+ * The start that is right once the live items of a product hold all that was consumed since `from`: since when some
+ * shape has seen every event, for that is in the archive. Null where that is no earlier than now, and where consumers
+ * of other shapes go on or may come back unseen: the checkpoints have to have passed the start.
+ */
+export async function completedStart(
+  options: CheckpointOptions,
+  product: Product,
+  from: Instant,
+): Promise<EarlierStart | null> {
+  const known = await get<LiveStart>(options, liveStartKey(product));
+  if (known === null) return null;
+  const read = (await readCheckpoints(options)).filter(({ value }) => value.sequence !== null);
+  const arePast = read.every(
+    ({ value }) => missedUntil(value, product) === null && value.arrival > known.value.from,
+  );
+  const starts = await Promise.all(options.products.map((each) => startsOf(options, each)));
+  const earliest = Math.max(from, Math.min(...starts.flat()));
+  return arePast && earliest < known.value.from ? { from: earliest, revision: known.revision } : null;
+}
+
+/** Of all shapes that a product has had. */
+async function startsOf({ control, effects }: CheckpointOptions, product: Product): Promise<Instant[]> {
+  const { pk } = liveStartKey(product);
+  const starts = await untilDone(effects, "Reading live starts", () => control.list<LiveStart>(pk));
+  return starts.map(({ value }) => value.from);
+}
+
+/** Resolves to false when it has moved meanwhile. */
+export async function moveStartBack(
+  { control }: CheckpointOptions,
+  product: Product,
+  { from, revision }: EarlierStart,
+): Promise<boolean> {
+  return (await control.put(liveStartKey(product), { from } satisfies LiveStart, revision)) !== null;
+}
+
 /** Resolves to false when the checkpoint has moved on without the shapes. */
 async function nameShapes(
   options: LiveStartOptions,
@@ -135,6 +180,6 @@ async function firstRecord(
   return null;
 }
 
-function get<T>({ control, effects }: LiveStartOptions, key: Parameters<ControlStore["get"]>[0]) {
+function get<T>({ control, effects }: CheckpointOptions, key: Parameters<ControlStore["get"]>[0]) {
   return untilDone(effects, "Reading a control document", () => control.get<T>(key));
 }

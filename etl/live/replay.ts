@@ -1,6 +1,6 @@
 /**
- * History replayed into a stream: rows in time order, each in an envelope with its assumed arrival (event time plus
- * lateness), and a durable clock behind them.
+ * History replayed into a stream: rows in time order, packed, each in an envelope with its assumed arrival (the time of
+ * the earliest row put with it, plus lateness), and a durable clock behind them.
  *
  * Delivery guarantee: every row is put exactly once as long as the stream's client makes one attempt per call: after a
  * restart or an unanswered put, what the shards hold behind the last acknowledged record is read back, and only rows
@@ -8,13 +8,14 @@
  * follows.
  */
 import type { ControlStore, Versioned } from "../../src/backends/control-store.ts";
-import type { EventStream, PutEntry } from "../../src/backends/event-stream.ts";
+import type { EventStream } from "../../src/backends/event-stream.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import type { Source, Stream } from "../../src/model/source.ts";
-import { formatInstant, type Instant, nextBucket, storedGrains } from "../../src/model/time.ts";
+import { dayMs, formatInstant, type Instant, nextBucket, storedGrains } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
+import { type Line, packed } from "./lanes.ts";
 import { moveClock, openClock, type ReplayClock, type ReplayClockOptions } from "./replay-clock.ts";
 import { recordsAfter } from "./tail.ts";
 import { encodeBarrier, encodeReplayed, replayedRows } from "./wire.ts";
@@ -66,7 +67,7 @@ interface Replay extends ReplayClockOptions {
   rows: number;
 }
 
-const batchRows = 500; // what one PutRecords takes
+const batchRows = 5_000; // some 80 rows a record, where a replay is as fast as possible
 const pauseStepMs = 20; // shorter pauses are saved up
 
 /** Resolves when all rows are put and the clock stands at the end, or early when asked to stop. */
@@ -103,7 +104,7 @@ async function putRows(replay: Replay): Promise<boolean> {
     const time = timeOf(replay, row, last);
     owedMs += last === null ? 0 : pauseMs(options, time - last);
     last = time;
-    if (batch.length === batchRows || (owedMs >= pauseStepMs && batch.length > 0)) {
+    if (batch.length > 0 && (owedMs >= pauseStepMs || isFull(replay, batch, time))) {
       const startedAt = effects.clock();
       await putBatch(replay, batch);
       owedMs -= effects.clock() - startedAt;
@@ -121,6 +122,14 @@ async function putRows(replay: Replay): Promise<boolean> {
   return true;
 }
 
+/** No row of a batch is more than a day later than what it is said to have arrived with: that would be an error. */
+function isFull(replay: Replay, batch: readonly ReplayRow[], time: Instant): boolean {
+  return batch.length === batchRows || time - timeIn(replay, batch[0]!) > dayMs;
+}
+
+const timeIn = ({ options }: Replay, { event }: ReplayRow): Instant =>
+  Number(event[options.source.time.property]);
+
 function timeOf({ options }: Replay, { row, event }: ReplayRow, last: Instant | null): Instant {
   const time = Number(event[options.source.time.property]);
   const earliest = last ?? options.start;
@@ -135,50 +144,44 @@ function pauseMs({ speed, maxPauseMs }: ReplayOptions, distanceMs: number): numb
   return speed === "max" ? 0 : Math.min(maxPauseMs, distanceMs / speed);
 }
 
-/** Puts the rows that are not there yet, until all are, and moves the clock past them. */
+/**
+ * Puts the rows that are not there yet, until all are, and moves the clock past them. They all arrive with the earliest
+ * one: lanes of one shard follow each other, and no record may be stamped earlier than the one before it.
+ */
 async function putBatch(replay: Replay, batch: readonly ReplayRow[]): Promise<void> {
-  const { effects, options } = replay;
+  const { effects, options, stream } = replay;
   const tails = { ...replay.clock.value.tails };
+  const arrival = timeIn(replay, batch[0]!) + stream.latenessMs;
   let unanswered = false;
   await untilDone(effects, "Putting replayed rows", async () => {
     if (unanswered) replay.present = await rowsBehindTails(replay);
     const missing = batch.filter(({ row }) => !replay.present.has(row));
     unanswered = true;
-    if (missing.length === 0) return;
-    const entries = missing.map((row) => entryOf(replay, row));
-    for (const { shard, sequence } of await options.stream.put(entries))
-      if (sequence > (tails[shard] ?? "")) tails[shard] = sequence;
+    for (const entries of packed(missing.map((row) => lineOf(options, row, arrival))))
+      for (const { shard, sequence } of await options.stream.put(entries))
+        if (sequence > (tails[shard] ?? "")) tails[shard] = sequence;
   });
-  const { row, event } = batch.at(-1)!;
-  const last = Number(event[options.source.time.property]);
-  const at = Math.max(replay.clock.value.at, last + replay.stream.latenessMs);
-  replay.clock = await moveClock(replay, replay.clock.revision, {
-    ...replay.clock.value,
-    at,
-    row,
-    last,
-    tails,
-  });
+  const last = timeIn(replay, batch.at(-1)!);
+  const at = Math.max(replay.clock.value.at, last + stream.latenessMs);
+  const { row } = batch.at(-1)!;
+  const moved = { ...replay.clock.value, at, row, last, tails };
+  replay.clock = await moveClock(replay, replay.clock.revision, moved);
   replay.rows += batch.length;
   options.progress?.({ rows: replay.rows, time: last, done: false });
 }
 
-function entryOf({ options, stream }: Replay, { row, event }: ReplayRow): PutEntry {
-  const { source, partitionKey } = options;
-  const arrival = Number(event[source.time.property]) + stream.latenessMs;
+function lineOf({ source, partitionKey }: ReplayOptions, { row, event }: ReplayRow, arrival: Instant): Line {
   return {
     partitionKey: (partitionKey ?? firstString(source))(event, row),
-    data: encodeReplayed(source, { row, arrival, event }),
+    bytes: encodeReplayed(source, { row, arrival, event }),
   };
 }
-
-const maxPartitionKey = 256; // Kinesis: characters
 
 function firstString({ ownColumns }: Source): (event: Event, row: number) => string {
   const column = ownColumns.find(({ type }) => type === "string")?.property;
   return (event, row) => {
     const value = column === undefined ? null : event[column];
-    return String(value ?? "").slice(0, maxPartitionKey) || `row ${row}`;
+    return String(value ?? "") || `row ${row}`;
   };
 }
 
@@ -199,7 +202,7 @@ async function rowsBehindTails(replay: Replay): Promise<ReadonlySet<number>> {
 
 async function rowsAfter(stream: EventStream, shard: string, after: string | null): Promise<number[]> {
   const rows: number[] = [];
-  for await (const record of recordsAfter(stream, shard, after)) rows.push(...replayedRows(record));
+  for await (const records of recordsAfter(stream, shard, after)) rows.push(...records.flatMap(replayedRows));
   return rows;
 }
 

@@ -212,8 +212,8 @@ async function namesBehind(events: EventStream, tails: Resending["tails"]): Prom
     const tail = tails[id];
     // a shard that is not named has come since
     if (tail === null) continue;
-    for await (const record of recordsAfter(events, id, tail ?? null))
-      for (const name of resentLetters(record)) names.add(name);
+    for await (const records of recordsAfter(events, id, tail ?? null))
+      for (const name of records.flatMap(resentLetters)) names.add(name);
   }
   return names;
 }

@@ -1,17 +1,22 @@
-/** What a shard holds behind a record: to find out whether a put that was not answered has come in. */
+/** What a shard holds behind a sequence number. */
 import type { EventStream, StreamRecord } from "../../src/backends/event-stream.ts";
 
-/** Every record after the given sequence number that is there now; all of them for null. */
+/** The records after `after`, or from the oldest one on, up to where the shard ends now. */
 export async function* recordsAfter(
-  stream: EventStream,
+  events: EventStream,
   shard: string,
   after: string | null,
-): AsyncIterable<StreamRecord> {
-  let iterator: string | null = await stream.iterator(shard, after);
+): AsyncIterable<readonly StreamRecord[]> {
+  let last = after;
+  let iterator: string | null = await events.iterator(shard, last);
   while (iterator !== null) {
-    const fetched = await stream.fetch(iterator);
-    if (fetched === "expired") throw new Error(`The iterator of ${shard} expired while it was in use.`);
-    yield* fetched.records;
+    const fetched = await events.fetch(iterator);
+    if (fetched === "expired") {
+      iterator = await events.iterator(shard, last);
+      continue;
+    }
+    last = fetched.records.at(-1)?.sequence ?? last;
+    if (fetched.records.length > 0) yield fetched.records;
     iterator = fetched.millisBehindLatest === 0 ? null : fetched.next;
   }
 }

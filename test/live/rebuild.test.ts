@@ -1,0 +1,243 @@
+/** Live items computed anew while consumers of the stream live, die and go on. */
+import { describe, expect, it } from "vitest";
+import { runBatch } from "../../etl/live/batch.ts";
+import type { LiveTarget } from "../../etl/live/fold.ts";
+import { livePath } from "../../etl/live/path.ts";
+import { itemId, unpackBuckets } from "../../src/model/layout.ts";
+import type { Event } from "../../src/model/values.ts";
+import { quietEffects } from "./memory-stores.ts";
+import { allParcels, depotParcels, parcels, seeded } from "./parcels.ts";
+import { RebuildWorld } from "./rebuild-world.ts";
+
+const runs = 40;
+
+const hour = (at: number): string => new Date(at).toISOString().slice(0, 13);
+const day = (at: number): string => new Date(at).toISOString().slice(0, 10);
+
+/** Events, cost, least cost, heaviest, heavy ones and costs known, by rollup, key and bucket. */
+function truth(events: readonly Event[]): Map<string, (number | null)[]> {
+  const found = new Map<string, (number | null)[]>();
+  const add = (id: string, { cost, weight }: Event): void => {
+    const [n, sum, least, heaviest, heavy, known] = found.get(id) ?? [0, 0, null, null, 0, 0];
+    const [c, w] = [cost as number | null, Number(weight)];
+    found.set(id, [
+      n! + 1,
+      sum! + (c ?? 0),
+      c === null ? least! : Math.min(least ?? Infinity, c),
+      Math.max(heaviest ?? -Infinity, w) + 0,
+      heavy! + (w >= 10 ? 1 : 0),
+      known! + (c === null ? 0 : 1),
+    ]);
+  };
+  for (const event of events) {
+    const at = Number(event["scanned"]);
+    add(`depot ${JSON.stringify([event["depot"]])} ${hour(at)}`, event);
+    add(`damaged+depot ${JSON.stringify([event["damaged"], event["depot"]])} ${day(at)}`, event);
+  }
+  return found;
+}
+
+function stored(world: RebuildWorld): Map<string, (number | null)[]> {
+  const found = new Map<string, (number | null)[]>();
+  for (const { pk, sk, packed } of world.insights.items.values()) {
+    const [product, , rollup, grain, period] = pk.split("#");
+    if (product !== "DepotParcels") continue;
+    for (const [bucket, state] of unpackBuckets(packed)) {
+      const at =
+        grain === "HOUR"
+          ? `${period}T${String(bucket).padStart(2, "0")}`
+          : `${period}-${String(bucket + 1).padStart(2, "0")}`;
+      found.set(
+        `${rollup} ${sk} ${at}`,
+        state.map((value) => value! + 0),
+      );
+      if (state[2] === null) found.get(`${rollup} ${sk} ${at}`)![2] = null;
+    }
+  }
+  return found;
+}
+
+/** As a deployment with a bug folds: every seventh event twice. */
+function wrong(targets: readonly LiveTarget[]): readonly LiveTarget[] {
+  let seen = 0;
+  return targets.map((target) => ({
+    ...target,
+    add: (state, event) => {
+      target.add(state, event);
+      if (++seen % 7 === 0) target.add(state, event);
+    },
+  }));
+}
+
+const shards = ["s-1", "s-2"];
+const settle = async (turns: number): Promise<void> => {
+  for (let i = 0; i < turns; i++) await Promise.resolve();
+};
+
+describe("a rebuild beside consumers that die, and a stream that goes on", () => {
+  it(`leaves every item exact, whatever was done to them, after ${runs} random histories`, async () => {
+    let [changed, emptied, advanced] = [0, 0, 0];
+    for (let seed = 1; seed <= runs; seed++) {
+      const random = seeded(seed);
+      const world = new RebuildWorld(random);
+      for (let i = 0; i < 30; i++) world.produce();
+      const fold = seed % 2 === 0 ? wrong : undefined;
+      await Promise.all(shards.map((shard) => world.consume(shard, () => true, fold)));
+      let isOver = false;
+      const producing = (async () => {
+        for (let i = 0; i < 40; i++) {
+          world.produce();
+          await settle(Math.floor(random() * 60));
+        }
+        isOver = true;
+      })();
+      const consuming = shards.map((shard) => world.consume(shard, () => isOver));
+      for (let i = 0; i < 6; i++) {
+        await settle(Math.floor(random() * 80));
+        world.spoil();
+      }
+      const result = await world.rebuild(depotParcels, {}, { crash: 0.001, fail: 0.002 });
+      [changed, emptied, advanced] = [
+        changed + result.changed,
+        emptied + result.emptied,
+        advanced + result.advanced,
+      ];
+      await Promise.all([producing, ...consuming]);
+      expect(stored(world), `seed ${seed}`).toEqual(truth(world.produced));
+      expect(await world.rebuild(depotParcels, { dryRun: true }), `seed ${seed}`).toMatchObject({
+        changed: 0,
+        emptied: 0,
+        advanced: 0,
+      });
+    }
+    // the histories are hard enough to say something
+    expect(Math.min(changed, emptied, advanced)).toBeGreaterThan(20);
+  });
+});
+
+describe("a rebuild", () => {
+  async function quietWorld(seed: number): Promise<RebuildWorld> {
+    const world = new RebuildWorld(seeded(seed));
+    for (let i = 0; i < 40; i++) world.produce();
+    await Promise.all(shards.map((shard) => world.consume(shard, () => true)));
+    return world;
+  }
+
+  it("holds what a consumer has applied and not archived yet, when its items are lost in between", async () => {
+    const world = new RebuildWorld(seeded(9));
+    for (let i = 0; i < 40; i++) world.produce();
+    const { lake, insights, control, letters: deadLetters, broadcast } = world;
+    let isLost = false;
+    const losing: typeof lake = {
+      ...lake,
+      write: async (key, bytes) => {
+        if (!isLost) {
+          isLost = true;
+          insights.items.clear();
+          await world.rebuild(depotParcels);
+        }
+        await lake.write(key, bytes);
+      },
+    };
+    const stores = { insights, control, deadLetters, broadcast, lake: losing };
+    const effects = quietEffects(seeded(9), new AbortController().signal);
+    const path = livePath({ source: parcels, products: [depotParcels], ...stores }, effects);
+    for (const shard of shards) await runBatch(path, shard, null, world.records.get(shard)!);
+    expect(isLost).toBe(true);
+    expect(stored(world)).toEqual(truth(world.produced));
+  });
+
+  it("writes no item that is right", async () => {
+    const world = await quietWorld(1);
+    const before = new Map(world.insights.items);
+    const result = await world.rebuild(depotParcels);
+    expect(result).toMatchObject({ changed: 0, emptied: 0, advanced: 0, shards: 2 });
+    expect(world.insights.items).toEqual(before);
+  });
+
+  it("tells on a dry run what differs, and writes nothing", async () => {
+    const world = await quietWorld(2);
+    const [id] = [...world.insights.items].find(([, { pk }]) => pk.startsWith("DepotParcels#"))!;
+    world.insights.items.delete(id);
+    const before = new Map(world.insights.items);
+    expect(await world.rebuild(depotParcels, { dryRun: true })).toMatchObject({ changed: 1, emptied: 0 });
+    expect(world.insights.items).toEqual(before);
+  });
+
+  it("broadcasts what it writes, under a version above the old one", async () => {
+    const world = await quietWorld(3);
+    const [id, item] = [...world.insights.items].find(([, { pk }]) => pk.startsWith("DepotParcels#"))!;
+    world.insights.items.set(id, { ...item, packed: "[[],[],[],[],[],[],[]]" });
+    world.published.length = 0;
+    await world.rebuild(depotParcels);
+    const now = world.insights.items.get(id)!;
+    expect(now.packed).toBe(item.packed);
+    expect(now.version).toBeGreaterThan(item.version);
+    const shown = world.published.filter(({ key }) => itemId(key) === id);
+    expect(shown).toEqual([
+      expect.objectContaining({ product: "DepotParcels", version: now.version, packed: item.packed }),
+    ]);
+  });
+
+  it("leaves the items of earlier periods and of other products as they are", async () => {
+    const world = await quietWorld(4);
+    for (const [id, item] of world.insights.items)
+      world.insights.items.set(id, { ...item, packed: item.packed.replaceAll("1", "2") });
+    const before = new Map(world.insights.items);
+    await world.rebuild(depotParcels, { from: Date.parse("2024-02-29T05:00:00Z") });
+    const touched = [...world.insights.items].filter(([id, item]) => item !== before.get(id));
+    const untouched = /^AllParcels#|#HOUR#2024-02-28$/;
+    expect(touched.filter(([, { pk }]) => untouched.test(pk))).toEqual([]);
+    const isLater = ([id]: readonly [string, unknown]): boolean => !/2024-02-28T/.test(id);
+    expect(new Map([...stored(world)].filter(isLater))).toEqual(
+      new Map([...truth(world.produced)].filter(isLater)),
+    );
+    expect([...before.values()].filter(({ pk }) => untouched.test(pk)).length).toBeGreaterThan(5);
+  });
+
+  it("finishes copies that a consumer has left, also where nothing else is to be done", async () => {
+    const world = await quietWorld(5);
+    const [file, bytes] = [...world.lake.objects].find(([key]) => key.endsWith("/s-1-0.parquet"))!;
+    const key = { pk: "archive#parcels", sk: "s-1" };
+    const record = (await world.control.get<object>(key))!;
+    await world.control.put(
+      key,
+      { ...record.value, copying: [{ from: "staged/x", to: file }] },
+      record.revision,
+    );
+    world.lake.objects.delete(file);
+    world.lake.objects.set("staged/x", bytes);
+    expect(await world.rebuild(depotParcels, { dryRun: true })).toMatchObject({ changed: 0, emptied: 0 });
+  });
+
+  it("reads no file that is not committed", async () => {
+    const world = await quietWorld(6);
+    const [file, bytes] = [...world.lake.objects].find(([key]) => key.endsWith("/s-1-0.parquet"))!;
+    world.lake.objects.set(file.replace("s-1-0", "s-1-999"), bytes);
+    world.lake.objects.set(file.replace("s-1-0", "admitted-0"), bytes);
+    expect(await world.rebuild(depotParcels, { dryRun: true })).toMatchObject({ changed: 0, emptied: 0 });
+  });
+
+  it("refuses a time for which files are gone from the archive, and says from when they are all there", async () => {
+    const world = await quietWorld(7);
+    const [file] = [...world.lake.objects].find(([key]) => key.endsWith("/s-1-0.parquet"))!;
+    world.lake.objects.delete(file);
+    await expect(world.rebuild(depotParcels)).rejects.toThrow(
+      /Files of 1 shards of source "Parcel" are gone .* From 2024-0[45]-01T00:00:00.000Z on everything is there/,
+    );
+    const later = Date.parse("2024-05-01T00:00:00Z");
+    const quiet = quietEffects(() => 0, new AbortController().signal);
+    const effects = { ...quiet, clock: () => Date.parse("2024-06-01T00:00:00Z") };
+    expect(await world.rebuild(depotParcels, { from: later, effects })).toMatchObject({ items: 0, files: 0 });
+  });
+
+  it("refuses a time to come, and a product without live rollups", async () => {
+    const world = await quietWorld(8);
+    const from = Date.parse("2024-03-02T00:00:00Z");
+    await expect(world.rebuild(depotParcels, { from })).rejects.toThrow(
+      "from a time in the past. Got 2024-03-02T00",
+    );
+    const still = { ...allParcels, rollups: allParcels.rollups.map((each) => ({ ...each, live: false })) };
+    await expect(world.rebuild(still)).rejects.toThrow('"AllParcels" has no live rollups');
+  });
+});
