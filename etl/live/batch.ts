@@ -13,7 +13,7 @@ import { advance, beforeAll, type Position, type Reached } from "./checkpoint.ts
 import { untilDone } from "./effects.ts";
 import { groupByItem } from "./fold.ts";
 import type { LivePath } from "./path.ts";
-import { type Decoded, decodeRecord, type DecodedEvent } from "./wire.ts";
+import { type Decoded, type DecodedEvent, decodeRecords } from "./wire.ts";
 
 export interface BatchResult {
   /** Events in the window; barriers do not count. */
@@ -31,7 +31,7 @@ export async function runBatch(
   records: readonly StreamRecord[],
 ): Promise<BatchResult> {
   const startedAt = path.effects.clock();
-  const decoded = records.map((record) => decodeRecord(path.source, record));
+  const decoded = decodeRecords(path.source, records);
   const events = await path.enricher.enrich(decoded.flatMap((record) => record.events));
   const dead = await bury(path, shard, records, decoded);
   const { changes, ...cost } = await path.applier.apply(shard, groupByItem(path.targets, events));

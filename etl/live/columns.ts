@@ -1,63 +1,86 @@
 /** One JSON object against a source's columns: an event, or the first rule that it breaks. */
 import type { Column, Source } from "../../src/model/source.ts";
 import { dayMs, formatInstant, type Instant, isInstant } from "../../src/model/time.ts";
-import { type Event, typeProblem, type Value } from "../../src/model/values.ts";
+import { type ColumnType, type Event, typeProblem, type Value } from "../../src/model/values.ts";
+import { isoInstant } from "./iso-instant.ts";
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Why something cannot be applied: a stable reason and a sentence for people. */
 export class Problem {
   constructor(
-    readonly reason: "BAD_JSON" | "BAD_ENVELOPE" | "BAD_VALUE" | "TOO_LATE",
+    readonly reason: "BAD_JSON" | "BAD_GZIP" | "BAD_ENVELOPE" | "BAD_VALUE" | "TOO_LATE",
     readonly detail: string,
   ) {}
 }
 
-/** The event in a JSON object that arrived at `arrival`. Keys that are none of its own columns are ignored; a missing key is null. */
-export function eventOf(source: Source, object: JsonObject, arrival: Instant): Event | Problem {
-  const event: Record<string, Value> = {};
-  for (const column of source.ownColumns) {
-    const raw = Object.hasOwn(object, column.name) ? object[column.name] : null;
-    const value = columnValue(column, raw);
-    if (value instanceof Problem) return value;
-    event[column.property] = value;
-  }
-  return latenessProblem(source, event[source.time.property] as Instant, arrival) ?? Object.freeze(event);
+/** Reads the event in a JSON object that arrived at `arrival`. */
+export type EventReader = (object: JsonObject, arrival: Instant) => Event | Problem;
+
+const compiled = new WeakMap<Source, EventReader>();
+
+/** The reader of a source's events, which is made once. */
+export function eventReader(source: Source): EventReader {
+  let reader = compiled.get(source);
+  if (reader === undefined) compiled.set(source, (reader = readerOf(source)));
+  return reader;
 }
 
-function columnValue(column: Column, raw: unknown): Value | Problem {
-  if (raw === null || raw === undefined)
-    return column.nullable ? null : badValue(column, raw, "is missing and not nullable");
-  if (typeof raw === "object") return badValue(column, raw, "is not a single value");
-  const value = column.type === "datetime" ? instantOf(raw) : (raw as Value);
-  const problem = value === null ? "is not an instant in the years 1 to 9999" : valueProblem(column, value);
-  return problem === null ? value : badValue(column, raw, problem);
+/**
+ * Keys that are none of its own columns are ignored; a missing key is null. What is
+ * looked up is null until it is.
+ */
+function readerOf(source: Source): EventReader {
+  const columns = source.ownColumns.map((column) => ({ column, ...column, read: readers[column.type] }));
+  const enriched = source.lookups.flatMap(({ take }) => take.map(({ column }) => column));
+  // all events of a source have the same properties in the same order, so that they are fast to read
+  const empty: Readonly<Record<string, Value>> = Object.fromEntries(
+    [...columns, ...enriched].map(({ property }) => [property, null]),
+  );
+  return (object, arrival) => {
+    const event = { ...empty };
+    for (const { column, name, property, nullable, read } of columns) {
+      const raw = Object.hasOwn(object, name) ? object[name] : null;
+      if (nullable && (raw === null || raw === undefined)) continue;
+      const value = read(raw);
+      if (value === null) return valueProblem(column, raw);
+      event[property] = value;
+    }
+    return latenessProblem(source, event[source.time.property] as Instant, arrival) ?? event;
+  };
 }
+
+/** A value of each type from JSON; null where it is none. */
+const readers: Readonly<Record<ColumnType, (raw: unknown) => Value>> = {
+  int: (raw) => (Number.isSafeInteger(raw) ? (raw as number) : null),
+  float: (raw) => (Number.isFinite(raw) ? (raw as number) : null),
+  boolean: (raw) => (typeof raw === "boolean" ? raw : null),
+  string: (raw) => (typeof raw === "string" && !loneSurrogate.test(raw) ? raw : null),
+  datetime: instantOf,
+};
 
 /** Half of a surrogate pair cannot be written as UTF-8, so the lake would hold another string than the live items. */
 const loneSurrogate = /\p{Surrogate}/u;
 
-function valueProblem({ type }: Column, value: Value): string | null {
-  if (type === "string" && typeof value === "string" && loneSurrogate.test(value))
-    return "is not well-formed Unicode";
-  return typeProblem(value, type);
-}
-
-const isoPattern =
-  /^\d{4}-\d\d-(\d\d)(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?(Z|[+-]\d\d:?\d\d)?)?$/i;
-
 /** Epoch milliseconds, or ISO 8601 text, which means UTC unless it has an offset. */
 function instantOf(raw: unknown): Instant | null {
-  if (typeof raw === "number") return isInstant(raw) ? raw : null;
-  const match = typeof raw === "string" ? isoPattern.exec(raw) : null;
-  if (typeof raw !== "string" || match === null) return null;
-  const dateOnly = raw.length === "2001-06-28".length;
-  // without an offset the platform would read local time, and it rolls 30 February over into March
-  const at = Date.parse(
-    dateOnly || match[2] !== undefined ? raw.replace(" ", "T") : `${raw.replace(" ", "T")}Z`,
+  if (typeof raw === "string") return isoInstant(raw);
+  return isInstant(raw) ? raw : null;
+}
+
+function valueProblem(column: Column, raw: unknown): Problem {
+  const shown = raw === undefined ? "nothing" : JSON.stringify(raw).slice(0, 100);
+  return new Problem(
+    "BAD_VALUE",
+    `Column "${column.name}" is a ${column.nullable ? "nullable " : ""}${column.type}. Got ${shown}, which ${whyNot(column, raw)}.`,
   );
-  const rolled = new Date(`${raw.slice(0, 10)}T00:00:00Z`).getUTCDate() !== Number(match[1]);
-  return !rolled && isInstant(at) ? at : null;
+}
+
+function whyNot({ type }: Column, raw: unknown): string {
+  if (raw === null || raw === undefined) return "is missing and not nullable";
+  if (typeof raw === "object") return "is not a single value";
+  if (type === "datetime") return "is not an instant in the years 1 to 9999";
+  return typeProblem(raw as Value, type) ?? "is not well-formed Unicode";
 }
 
 function latenessProblem(source: Source, time: Instant, arrival: Instant): Problem | null {
@@ -66,13 +89,5 @@ function latenessProblem(source: Source, time: Instant, arrival: Instant): Probl
   return new Problem(
     "TOO_LATE",
     `An event arrives at most ${latenessMs} ms after its time and at most a day before it. "${source.time.name}" is ${formatInstant(time)}, it arrived at ${formatInstant(arrival)}.`,
-  );
-}
-
-function badValue(column: Column, raw: unknown, problem: string): Problem {
-  const shown = raw === undefined ? "nothing" : JSON.stringify(raw).slice(0, 100);
-  return new Problem(
-    "BAD_VALUE",
-    `Column "${column.name}" is a ${column.nullable ? "nullable " : ""}${column.type}. Got ${shown}, which ${problem}.`,
   );
 }

@@ -16,7 +16,10 @@ import { type Effects, untilDone } from "./effects.ts";
 import type { DecodedEvent } from "./wire.ts";
 
 export interface Enricher {
-  /** Waits for the first refresh where it has not recorded the tables yet; rejects when asked to stop meanwhile. */
+  /**
+   * Sets what is looked up in the events themselves: just decoded, they are nobody else's yet. Resolves to the same.
+   * Waits for the first refresh where it has not recorded the tables yet; rejects when asked to stop meanwhile.
+   */
   enrich(events: readonly DecodedEvent[]): Promise<readonly DecodedEvent[]>;
 }
 
@@ -44,7 +47,8 @@ export function lookupEnricher(options: EnricherOptions): Enricher {
       const found = new Map<string, LoadedVersion>();
       for (const table of tables) found.set(table.id, await currentVersion(options, table, loaded));
       const enrich = enricher(options.source, ({ id }) => found.get(id)!.index);
-      return events.map((decoded) => ({ ...decoded, event: enrich(decoded.event) }));
+      for (const { event } of events) enrich(event);
+      return events;
     },
   };
 }

@@ -160,7 +160,9 @@ export class Recompute {
     const item = this.#item(target, key);
     item.shards.add(shard);
     const watermark = this.stored.get(itemId(key))?.watermarks[shard] ?? "";
-    for (const { sequence, bucket, event } of events) {
+    const time = target.product.source.time.property;
+    for (const { sequence, event } of events) {
+      const { bucket } = target.placeOf(Number(event[time]));
       const isHeld = sequence <= watermark;
       if (!isHeld) item.held ??= copyOf(item.all);
       for (const buckets of isHeld && item.held !== null ? [item.all, item.held] : [item.all]) {

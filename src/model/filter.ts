@@ -84,6 +84,8 @@ export function singleValues(where: Filter): Readonly<Record<string, Value>> {
 /** The predicate of a filter over events. */
 export function matcher(filter: Filter): (event: Event) => boolean {
   const tests = filter.map(test);
+  const [only] = tests;
+  if (only !== undefined && tests.length === 1) return only;
   return (event) => tests.every((matches) => matches(event));
 }
 

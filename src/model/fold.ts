@@ -15,28 +15,33 @@ export function emptyState(components: readonly Component[]): State {
 
 /** Compiles components to one function that adds an event to a state in place. */
 export function folder(components: readonly Component[]): (state: State, event: Event) => void {
-  const steps = components.map(contribution);
-  const merges = components.map((component) => merger[component.merge]);
+  const steps = components.map(step);
   return (state, event) => {
-    for (let i = 0; i < steps.length; i++) state[i] = merges[i]!(state[i]!, steps[i]!(event));
+    for (let i = 0; i < steps.length; i++) steps[i]!(state, event);
   };
 }
 
-/** What one event contributes to a component; null contributes nothing. */
-function contribution({ aggregate }: Component): (event: Event) => number | null {
+/** What one event adds to the value of a component at `position`; null adds nothing. */
+function step({ aggregate }: Component, position: number): (state: State, event: Event) => void {
   switch (aggregate.kind) {
     case "count":
-      return () => 1;
+      return (state) => void (state[position]! += 1);
     case "countIf": {
       const matches = matcher(aggregate.where);
-      return (event) => (matches(event) ? 1 : 0);
+      return (state, event) => void (state[position]! += matches(event) ? 1 : 0);
     }
     case "countOf":
-      return (event) => (event[aggregate.column] == null ? 0 : 1);
+      return (state, event) => void (state[position]! += event[aggregate.column] == null ? 0 : 1);
     case "sum":
     case "min":
-    case "max":
-      return (event) => (event[aggregate.column] as number | null | undefined) ?? null;
+    case "max": {
+      const { column } = aggregate;
+      const merge = merger[aggregate.kind === "sum" ? "add" : aggregate.kind];
+      return (state, event) => {
+        const value = event[column] as number | null | undefined;
+        if (value != null) state[position] = merge(state[position]!, value);
+      };
+    }
     default:
       throw new TypeError(`The aggregate "${aggregate.kind}" is not mergeable: it has no fold.`);
   }

@@ -109,16 +109,29 @@ export function livePartition(
  */
 export function packBuckets(buckets: ReadonlyMap<number, State>, components: number): string {
   const indexes = [...buckets.keys()].sort((a, b) => a - b);
-  const columns = Array.from({ length: components }, (_, component) =>
-    indexes.map((index) => buckets.get(index)![component] ?? null),
+  return packStates(
+    indexes,
+    indexes.map((index) => buckets.get(index)!),
+    components,
   );
-  return `[${[indexes, ...columns].map((values) => `[${values.map(numberText).join(",")}]`).join(",")}]`;
 }
 
-/** JSON would write an overflown sum as null, which reads as nothing; 1e999 reads as infinity, which no answer can hold. */
+/** The same of buckets in order: their indexes, ascending, and the state at each. */
+export function packStates(indexes: readonly number[], states: readonly State[], components: number): string {
+  let packed = `[[${indexes.join(",")}`;
+  for (let component = 0; component < components; component++) {
+    packed += "],[";
+    for (let i = 0; i < states.length; i++) {
+      if (i > 0) packed += ",";
+      packed += numberText(states[i]![component] ?? null);
+    }
+  }
+  return `${packed}]]`;
+}
+
+/** As JSON has it; but that would write an overflown sum as null, which reads as nothing; 1e999 reads as infinity, which no answer can hold. */
 function numberText(value: number | null): string {
-  if (value === null) return "null";
-  if (Number.isFinite(value)) return JSON.stringify(value);
+  if (value === null || Number.isFinite(value)) return `${value}`;
   return value < 0 ? "-1e999" : "1e999";
 }
 

@@ -72,8 +72,11 @@ export function indexRows(rows: readonly LookupRow[]): RowIndex {
   return index;
 }
 
-/** Gives events their enriched columns: the values of the row that counts at the event's time, null without one. */
-export function enricher(source: Source, indexOf: (table: LookupTable) => RowIndex): (event: Event) => Event {
+/** Sets the enriched columns of an event: to the values of the row that counts at its time, to null without one. */
+export function enricher(
+  source: Source,
+  indexOf: (table: LookupTable) => RowIndex,
+): (event: Record<string, Value>) => void {
   const time = source.time.property;
   const steps = source.lookups.map((lookup) => ({
     keyIn: keyReader(lookup),
@@ -81,12 +84,10 @@ export function enricher(source: Source, indexOf: (table: LookupTable) => RowInd
     take: lookup.take.map(({ column, position }) => ({ property: column.property, position })),
   }));
   return (event) => {
-    const enriched: Record<string, Value> = { ...event };
     for (const { keyIn, index, take } of steps) {
       const row = rowAt(index.get(keyIn(event)), event[time] as Instant);
-      for (const { property, position } of take) enriched[property] = row?.taken[position] ?? null;
+      for (const { property, position } of take) event[property] = row?.taken[position] ?? null;
     }
-    return Object.freeze(enriched);
   };
 }
 
