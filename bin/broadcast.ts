@@ -1,4 +1,4 @@
-/** The broadcast of one process, from its micro-batches to its gateway, and that of a process without a gateway. */
+/** The broadcast of one process, from its micro-batches to its gateway; and that of one without a gateway. */
 import type { Broadcast } from "../src/backends/broadcast.ts";
 import { memoryBroadcast } from "../src/backends/broadcast.memory.ts";
 
@@ -9,14 +9,9 @@ export function processBroadcast(): Broadcast {
   return memoryBroadcast({ retainMs, retainMax, clock: Date.now });
 }
 
-/**
- * Tells nobody: no broadcast reaches from a Lambda to the gateways yet. They read live items and checkpoints anew for
- * every question, so answers are current; subscriptions move with refreshes only, and feeds stay empty.
- */
-export function silentBroadcast(): Broadcast {
-  return {
-    publish: async () => {},
-    subscribe: () => () => {},
-    retained: () => ({ first: 0, updates: [], dropped: {} }),
-  };
-}
+/** Nobody listens in this process, and no broadcast leads to others: gateways read the live items when they are asked. */
+export const unheard: Broadcast = {
+  publish: () => Promise.resolve(),
+  subscribe: () => () => {},
+  retained: () => ({ first: 0, updates: [], dropped: {} }),
+};

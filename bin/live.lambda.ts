@@ -17,7 +17,7 @@
  *
  * Delivery guarantee: see etl/live/mapping.ts.
  */
-import { silentBroadcast } from "./broadcast.ts";
+import { unheard } from "./broadcast.ts";
 import { connect } from "./clients.ts";
 import { readEnvironment } from "./environment.ts";
 import { liveBackends } from "./live-backends.ts";
@@ -32,5 +32,5 @@ const environment = readEnvironment(process.env, process.cwd());
 export const handler = liveHandler(
   await loadProducts(environment.products),
   liveBackends(connect(environment)),
-  { broadcast: silentBroadcast(), metrics: emfMetrics(), log: logger(environment) },
+  { broadcast: unheard, metrics: emfMetrics(), log: logger(environment) },
 );

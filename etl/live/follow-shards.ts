@@ -7,15 +7,21 @@
 import type { Shard } from "../../src/backends/event-stream.ts";
 import { type CheckpointOptions, endCheckpoint, openCheckpoints, readCheckpoints } from "./checkpoint.ts";
 
+/** What an earlier life has read to the end: a restart does not go through the whole lineage of the shards again. */
+export async function endedBefore(options: CheckpointOptions): Promise<Set<string>> {
+  const checkpoints = await readCheckpoints(options);
+  return new Set(checkpoints.filter(({ value }) => value.ended === true).map(({ sk }) => sk));
+}
+
 /**
  * Lets the checkpoints follow the shards: every shard has one before it is read, children are as far on as their
  * parents, and a parent has ended once its children have theirs.
  */
-export function shardFollower(options: CheckpointOptions) {
-  const opened = new Set<string>();
-  const left = new Set<string>();
+export function shardFollower(options: CheckpointOptions, before: ReadonlySet<string>) {
+  const opened = new Set(before);
+  const left = new Set(before);
+  let first = true;
   return async (shards: readonly Shard[], ended: ReadonlySet<string>): Promise<void> => {
-    const first = opened.size === 0 && shards.length > 0;
     const isParent = (id: string): boolean => shards.some(({ parents }) => parents.includes(id));
     const over = [...ended].filter((id) => !left.has(id) && isParent(id));
     const isNew = ({ id, parents }: Shard) => !opened.has(id) || parents.some((each) => over.includes(each));
@@ -25,6 +31,7 @@ export function shardFollower(options: CheckpointOptions) {
       await endCheckpoint(options, id);
       left.add(id);
     }
+    first &&= shards.length === 0;
   };
 }
 

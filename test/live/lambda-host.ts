@@ -1,7 +1,7 @@
 /** The Lambda host over stores in memory, and a stream that holds what a test says. */
 import type { _Record as KinesisRecord } from "@aws-sdk/client-kinesis";
 import { pino } from "pino";
-import { silentBroadcast } from "../../bin/broadcast.ts";
+import { unheard } from "../../bin/broadcast.ts";
 import type { LiveBackends } from "../../bin/live-backends.ts";
 import { type LiveHandler, liveHandler } from "../../bin/live-handler.ts";
 import { emfMetrics } from "../../bin/live-metrics.emf.ts";
@@ -24,7 +24,7 @@ export function coreHandler(stores: Stores, stream: EventStream, clock = Date.no
     source: parcels,
     products,
     stream,
-    broadcast: silentBroadcast(),
+    broadcast: unheard,
     clock,
     random: Math.random,
     wait: () => Promise.resolve(),
@@ -33,7 +33,7 @@ export function coreHandler(stores: Stores, stream: EventStream, clock = Date.no
 }
 
 export function hostHandler(stores: Stores, stream: EventStream): LiveHandler {
-  const settings = { broadcast: silentBroadcast(), metrics: emfMetrics(), log };
+  const settings = { broadcast: unheard, metrics: emfMetrics(), log };
   return liveHandler(products, { ...stores, streamOf: () => stream }, settings);
 }
 
