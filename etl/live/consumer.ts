@@ -7,11 +7,10 @@
 import { setMaxListeners } from "node:events";
 import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { readCheckpoints } from "./checkpoint.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
-import { shardFollower } from "./follow-shards.ts";
+import { endedBefore, shardFollower } from "./follow-shards.ts";
 import { ensureLiveStarts } from "./live-start.ts";
-import { type LivePath, livePath, type LivePathOptions } from "./path.ts";
+import { livePath, type LivePathOptions } from "./path.ts";
 import { consumeShard, type ShardOptions, type WindowLimits } from "./shard.ts";
 
 export interface ConsumerOptions extends LivePathOptions {
@@ -75,12 +74,6 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
     await Promise.all(running.values());
   }
   if (failures.length > 0) throw failures[0];
-}
-
-/** What an earlier life has read to the end: a restart does not go through the whole lineage of the shards again. */
-async function endedBefore(path: LivePath): Promise<Set<string>> {
-  const checkpoints = await readCheckpoints(path);
-  return new Set(checkpoints.filter(({ value }) => value.ended === true).map(({ sk }) => sk));
 }
 
 /** A parent that retention has removed from the stream has nothing left to say. */

@@ -7,11 +7,17 @@
 import type { Shard } from "../../src/backends/event-stream.ts";
 import { type CheckpointOptions, endCheckpoint, openCheckpoints, readCheckpoints } from "./checkpoint.ts";
 
+/** What an earlier life has read to the end: a restart does not go through the whole lineage of the shards again. */
+export async function endedBefore(options: CheckpointOptions): Promise<Set<string>> {
+  const checkpoints = await readCheckpoints(options);
+  return new Set(checkpoints.filter(({ value }) => value.ended === true).map(({ sk }) => sk));
+}
+
 /**
  * Lets the checkpoints follow the shards: every shard has one before it is read, children are as far on as their
  * parents, and a parent has ended once its children have theirs. `before` had ended already.
  */
-export function shardFollower(options: CheckpointOptions, before: ReadonlySet<string> = new Set()) {
+export function shardFollower(options: CheckpointOptions, before: ReadonlySet<string>) {
   const opened = new Set(before);
   const left = new Set(before);
   let first = true;

@@ -17,9 +17,9 @@ import type { Instant } from "../../src/model/time.ts";
 import { runBatch } from "./batch.ts";
 import type { Position } from "./checkpoint.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
-import { shardFollower } from "./follow-shards.ts";
+import { endedBefore, shardFollower } from "./follow-shards.ts";
 import { ensureLiveStarts, enterShard } from "./live-start.ts";
-import { livePath, type LivePathOptions } from "./path.ts";
+import { type LivePath, livePath, type LivePathOptions } from "./path.ts";
 import { consumeShard, type ShardOptions, shardReader } from "./shard.ts";
 
 export interface MappingOptions extends LivePathOptions {
@@ -63,11 +63,15 @@ export type MappingHandler = (event: MappingEvent, signal: AbortSignal) => Promi
 interface Run extends ShardOptions {
   /** Asks everything that belongs to the run to stop, also what sleeps in a frozen container. */
   readonly stop: () => void;
-  readonly started: Promise<void>;
-  readonly followShards: ReturnType<typeof shardFollower>;
+  readonly lineage: Promise<Lineage>;
   /** Shards whose parents are through. */
   readonly entered: Set<string>;
+}
+
+interface Lineage {
+  /** Shards that are read to their ends. */
   readonly ended: Set<string>;
+  readonly followShards: ReturnType<typeof shardFollower>;
 }
 
 interface Batch {
@@ -75,8 +79,8 @@ interface Batch {
   readonly records: readonly StreamRecord[];
 }
 
-/** Of what is read from the stream itself: it is all there, so a window need not wait for more. */
-const window = { ageMs: 0, records: 10_000, bytes: 16 * 1024 * 1024 };
+/** Of what is read from the stream itself: it is all there, so age says nothing. */
+const window = { ageMs: Infinity, records: 10_000, bytes: 16 * 1024 * 1024 };
 
 export function mappingHandler(options: MappingOptions): MappingHandler {
   let current: Run | null = null;
@@ -135,18 +139,22 @@ function startRun(options: MappingOptions): Run {
     events,
     window,
     stop: () => stopping.abort(),
-    started: ensureLiveStarts({ ...path, events }),
-    followShards: shardFollower(path),
+    lineage: openLineage(path, events),
     entered: new Set(),
-    ended: new Set(),
   };
 }
 
+async function openLineage(path: LivePath, events: EventStream): Promise<Lineage> {
+  await ensureLiveStarts({ ...path, events });
+  const ended = await endedBefore(path);
+  return { ended, followShards: shardFollower(path, ended) };
+}
+
 async function consume(run: Run, { shard, records }: Batch): Promise<void> {
-  await run.started;
+  const lineage = await run.lineage;
   // then no start may have been decided
   checkStopped(run);
-  const entered = await enter(run, shard);
+  const entered = await enter(run, lineage, shard);
   const position = await runMissed(run, shard, entered, records[0]!.sequence);
   const done = position?.value.sequence ?? "";
   const left = records.filter(({ sequence }) => sequence > done);
@@ -154,11 +162,11 @@ async function consume(run: Run, { shard, records }: Batch): Promise<void> {
 }
 
 /** Where the shard stands, once its parents are through. */
-async function enter(run: Run, shard: string): Promise<Position> {
+async function enter(run: Run, lineage: Lineage, shard: string): Promise<Position> {
   const { path, events } = run;
   if (!run.entered.has(shard)) {
     const shards = await untilDone(path.effects, "Listing shards", () => events.shards());
-    await finishParents(run, shard, shards);
+    await finishParents(run, lineage, shard, shards);
     await path.archive.recover(shard);
     run.entered.add(shard);
   }
@@ -166,16 +174,22 @@ async function enter(run: Run, shard: string): Promise<Position> {
 }
 
 /** Nobody tells that a shard has ended: it is read to its end before its children begin. */
-async function finishParents(run: Run, shard: string, shards: readonly Shard[]): Promise<void> {
-  await run.followShards(shards, run.ended);
+async function finishParents(
+  run: Run,
+  lineage: Lineage,
+  shard: string,
+  shards: readonly Shard[],
+): Promise<void> {
+  const { ended, followShards } = lineage;
+  await followShards(shards, ended);
   const parents = shards.find(({ id }) => id === shard)?.parents ?? [];
   for (const parent of parents) {
-    if (run.ended.has(parent) || !shards.some(({ id }) => id === parent)) continue;
-    await finishParents(run, parent, shards);
-    if (await consumeShard(run, parent)) run.ended.add(parent);
+    if (ended.has(parent) || !shards.some(({ id }) => id === parent)) continue;
+    await finishParents(run, lineage, parent, shards);
+    if (await consumeShard(run, parent)) ended.add(parent);
     checkStopped(run);
   }
-  await run.followShards(shards, run.ended);
+  await followShards(shards, ended);
 }
 
 /** Runs what lies in the stream between the checkpoint and the batch: with a mapping as it should be, nothing. */

@@ -4,7 +4,6 @@ import { pino } from "pino";
 import { unheard } from "../../bin/broadcast.ts";
 import type { LiveBackends } from "../../bin/live-backends.ts";
 import { type LiveHandler, liveHandler } from "../../bin/live-handler.ts";
-import { emfMetrics } from "../../bin/live-metrics.emf.ts";
 import { mappingHandler, type MappingHandler } from "../../etl/live/mapping.ts";
 import { encodeEvent } from "../../etl/live/wire.ts";
 import type { EventStream, Shard, StreamRecord } from "../../src/backends/event-stream.ts";
@@ -33,7 +32,7 @@ export function coreHandler(stores: Stores, stream: EventStream, clock = Date.no
 }
 
 export function hostHandler(stores: Stores, stream: EventStream): LiveHandler {
-  const settings = { broadcast: unheard, metrics: emfMetrics(), log };
+  const settings = { broadcast: unheard, metrics: { batch: () => {} }, log };
   return liveHandler(products, { ...stores, streamOf: () => stream }, settings);
 }
 
