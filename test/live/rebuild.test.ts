@@ -286,9 +286,9 @@ describe("the live start of a shape that came later", () => {
     expect(before).toBeGreaterThan(Date.parse("2024-02-29T06:00:00Z"));
     const from = Date.parse("2024-02-29T03:00:00Z");
     // the day of the hours is counted anew whole
-    const day = Date.parse("2024-02-29T00:00:00Z");
-    expect(await world.rebuild(reshaped, { from })).toMatchObject({ completeFrom: day });
-    expect(await liveStart(world)).toBe(day);
+    const midnight = Date.parse("2024-02-29T00:00:00Z");
+    expect(await world.rebuild(reshaped, { from })).toMatchObject({ completeFrom: midnight });
+    expect(await liveStart(world)).toBe(midnight);
   });
 
   it("stays while a consumer of another shape goes on, and moves on when it has", async () => {
