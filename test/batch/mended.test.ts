@@ -73,7 +73,8 @@ async function expectAsInTheLake(): Promise<void> {
   const files = await cloud.duck.runAndReadAll(
     `SELECT file FROM glob(['${cloud.lakeFolder}/shop/visits/**/*.parquet', '${cloud.lakeFolder}/archive/shop.visits/**/*.parquet'])`,
   );
-  const lake = `read_parquet([${files.getRows().map(([file]) => `'${String(file)}'`)}], hive_partitioning = false)`;
+  const list = files.getRows().map(([file]) => `'${String(file)}'`);
+  const lake = `read_parquet([${list.join(", ")}], hive_partitioning = false)`;
   const counted = await cloud.duck.runAndReadAll(
     `SELECT 'total HOUR []', epoch_ms(date_trunc('hour', "at")), count(*) FROM ${lake} GROUP BY ALL
      UNION ALL SELECT 'page DAY [' || page || ']', epoch_ms(date_trunc('day', "at")), count(*) FROM ${lake} GROUP BY ALL`,

@@ -1,13 +1,16 @@
 /** Live items computed anew while consumers of the stream live, die and go on. */
 import { describe, expect, it } from "vitest";
 import { runBatch } from "../../etl/live/batch.ts";
-import type { LiveTarget } from "../../etl/live/fold.ts";
+import { archivedShards } from "../../etl/live/archived.ts";
+import { type LiveTarget, liveTargets } from "../../etl/live/fold.ts";
 import { livePath } from "../../etl/live/path.ts";
+import { Recompute } from "../../etl/live/recompute.ts";
 import { type LiveStart, liveStartKey } from "../../src/model/control.ts";
 import { itemId, unpackBuckets } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { hourMs } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";
+import { memoryArchiveReader } from "./memory-archive.ts";
 import { quietEffects } from "./memory-stores.ts";
 import { allParcels, dayStart, depotParcels, parcels, seeded } from "./parcels.ts";
 import { RebuildWorld } from "./rebuild-world.ts";
@@ -87,8 +90,14 @@ describe("a rebuild beside consumers that die, and a stream that goes on", () =>
       const fold = seed % 2 === 0 ? wrong : undefined;
       await Promise.all(shards.map((shard) => world.consume(shard, () => true, fold)));
       let isOver = false;
+      const later: Promise<void>[] = [];
       const producing = (async () => {
         for (let i = 0; i < 40; i++) {
+          if (i === 10) {
+            // a shard that neither the archive nor an item knows of when the rebuild begins
+            world.records.set("s-3", []);
+            later.push(world.consume("s-3", () => isOver));
+          }
           world.produce();
           await settle(Math.floor(random() * 60));
         }
@@ -106,6 +115,7 @@ describe("a rebuild beside consumers that die, and a stream that goes on", () =>
         advanced + result.advanced,
       ];
       await Promise.all([producing, ...consuming]);
+      await Promise.all(later);
       expect(stored(world), `seed ${seed}`).toEqual(truth(world.produced));
       expect(await world.rebuild(depotParcels, { dryRun: true }), `seed ${seed}`).toMatchObject({
         changed: 0,
@@ -180,6 +190,46 @@ describe("a rebuild", () => {
     expect(shown).toEqual([
       expect.objectContaining({ product: "DepotParcels", version: now.version, packed: item.packed }),
     ]);
+  });
+
+  it("repairs an item that cannot even be read, however early the time that is asked for", async () => {
+    const world = await quietWorld(10);
+    const [id, item] = [...world.insights.items].find(([, { pk }]) => pk.startsWith("DepotParcels#"))!;
+    world.insights.items.set(id, { ...item, packed: "[[1" });
+    const from = Date.parse("0001-01-01T00:00:00Z");
+    expect(await world.rebuild(depotParcels, { from })).toMatchObject({ changed: 1, emptied: 0 });
+    expect(stored(world)).toEqual(truth(world.produced));
+  });
+
+  it("counts events with what their source looks up, be they archived or not", async () => {
+    const world = await quietWorld(15);
+    const [known] = await archivedShards({
+      control: world.control,
+      lake: world.lake,
+      source: parcels,
+      stream: parcels.stream!,
+      effects: quietEffects(() => 0, new AbortController().signal),
+    });
+    const targets = liveTargets([depotParcels]).map((target) => ({ ...target, from: dayStart }));
+    const recompute = new Recompute({
+      source: parcels,
+      targets,
+      archive: memoryArchiveReader(world.lake),
+      events: world.stream,
+      enricher: {
+        enrich: async (events) =>
+          events.map((each) => ({ ...each, event: { ...each.event, depot: "looked up" } })),
+      },
+      effects: quietEffects(() => 0, new AbortController().signal),
+    });
+    // what is of the other shard is read from the stream
+    await recompute.addArchived([known!], () => {});
+    await recompute.addStream(() => {});
+    const keys = new Set(
+      [...recompute.items.values()].map(({ key }) => (JSON.parse(key.sk) as unknown[]).at(-1)),
+    );
+    expect(keys).toEqual(new Set(["looked up"]));
+    expect(recompute.events).toBe(world.produced.length);
   });
 
   it("leaves the items of earlier periods and of other products as they are", async () => {
