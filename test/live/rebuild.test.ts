@@ -232,6 +232,14 @@ describe("a rebuild", () => {
     expect(recompute.events).toBe(world.produced.length);
   });
 
+  it("repairs also while the broadcast is down", async () => {
+    const world = await quietWorld(16);
+    world.insights.items.clear();
+    const broadcast = { ...world.broadcast, publish: () => Promise.reject(new Error("down")) };
+    await world.rebuild(depotParcels, { broadcast });
+    expect(stored(world)).toEqual(truth(world.produced));
+  });
+
   it("leaves the items of earlier periods and of other products as they are", async () => {
     const world = await quietWorld(4);
     for (const [id, item] of world.insights.items)
