@@ -22,6 +22,8 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   "cloud/local": ["cloud/resources.ts"],
   "cloud/aws": ["cloud/resources.ts"],
   web: [],
+  // recipes are taken along: they need packages only
+  docs: [],
   bin: ["*"],
   bench: ["*"],
   test: ["*"],

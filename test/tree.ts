@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { parseSync } from "vite";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const folders = ["products", "src", "etl", "cloud", "bin", "web", "bench", "test"];
+const folders = ["products", "src", "etl", "cloud", "bin", "web", "bench", "test", "docs"];
 const codeFile = /\.(?:ts|mts|tsx|mjs)$/;
 /** What the build writes, not we. */
 const generated = new Set(["node_modules", "dist"]);

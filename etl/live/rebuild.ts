@@ -17,7 +17,14 @@ import { SluiceError, UserInputError } from "../../src/model/errors.ts";
 import { livePartition } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import type { Stream } from "../../src/model/source.ts";
-import { dayMs, formatInstant, type Instant, periodOf, periodRange } from "../../src/model/time.ts";
+import {
+  dayMs,
+  formatInstant,
+  type Instant,
+  periodOf,
+  periodRange,
+  type Range,
+} from "../../src/model/time.ts";
 import { type ArchivedShard, archivedShards } from "./archived.ts";
 import type { Effects } from "./effects.ts";
 import { lookupEnricher } from "./enrich.ts";
@@ -160,7 +167,8 @@ async function addAll(
     files += some;
     progress?.({ stage: "archive", done: files, total, unit: "files" });
   });
-  for (const target of targets) await meetItems(options, recompute, target, until);
+  const first = firstArchived(shards);
+  for (const target of targets) await meetItems(options, recompute, target, { from: first, to: until });
   await recompute.addStream((some, of) => {
     tails += some;
     progress?.({ stage: "stream", done: tails, total: of, unit: "shards" });
@@ -168,17 +176,24 @@ async function addAll(
   return files;
 }
 
+/** No item holds anything much older, however early the time that was asked for. */
+function firstArchived(shards: readonly ArchivedShard[]): Instant {
+  const firsts = shards.flatMap(({ files }) => files.map(({ partition }) => partition.from));
+  return firsts.reduce((first, from) => Math.min(first, from), Number.POSITIVE_INFINITY);
+}
+
 async function meetItems(
   { product, insights, effects }: RebuildOptions,
   recompute: Recompute,
   target: RebuiltTarget,
-  until: Instant,
+  { from, to }: Range,
 ): Promise<void> {
-  const { rollup, from } = target;
-  for (let at = from; at < until; ) {
+  const { finest } = target.rollup;
+  const first = Number.isFinite(from) ? periodRange(periodOf(from, finest)).from : target.from;
+  for (let at = Math.max(first, target.from); at < to; ) {
     effects.signal.throwIfAborted();
-    const period = periodOf(at, rollup.finest);
-    for await (const item of insights.listLive(livePartition(product, rollup, period)))
+    const period = periodOf(at, finest);
+    for await (const item of insights.listLive(livePartition(product, target.rollup, period)))
       recompute.meet(target, item);
     at = periodRange(period).to;
   }

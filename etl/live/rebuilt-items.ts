@@ -40,12 +40,20 @@ export function judged({ items, stored }: Recompute): ReadonlyMap<string, Verdic
 
 /** Whether packed buckets are these ones; none are packed where there is no item. */
 function holds(components: readonly Component[], packed: string | null, buckets: Buckets): boolean {
-  if (packed === null) return buckets.size === 0;
-  const found = unpackBuckets(packed);
+  const found = packed === null ? new Map<number, State>() : readable(packed);
   return (
+    found !== null &&
     found.size === buckets.size &&
     [...buckets].every(([index, state]) => isSame(components, found.get(index), state))
   );
+}
+
+function readable(packed: string): Buckets | null {
+  try {
+    return unpackBuckets(packed);
+  } catch {
+    return null;
+  }
 }
 
 function isSame(components: readonly Component[], found: State | undefined, state: State): boolean {

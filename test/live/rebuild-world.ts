@@ -3,13 +3,14 @@ import { livePath } from "../../etl/live/path.ts";
 import { runBatch } from "../../etl/live/batch.ts";
 import { readPosition } from "../../etl/live/checkpoint.ts";
 import type { LiveTarget } from "../../etl/live/fold.ts";
+import { ensureLiveStarts } from "../../etl/live/live-start.ts";
 import { rebuildLive, type RebuildOptions, type RebuildResult } from "../../etl/live/rebuild.ts";
 import { encodeEvent } from "../../etl/live/wire.ts";
 import { memoryBroadcast } from "../../src/backends/broadcast.memory.ts";
 import type { LiveChange } from "../../src/backends/broadcast.ts";
 import type { EventStream, StreamRecord } from "../../src/backends/event-stream.ts";
 import type { LiveItem } from "../../src/backends/insight-store.ts";
-import { itemId, livePartition } from "../../src/model/layout.ts";
+import { itemId } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { dayMs } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";
@@ -35,6 +36,8 @@ export class RebuildWorld {
   readonly letters = memoryDeadLetters();
   readonly broadcast = memoryBroadcast({ retainMs: 1e9, retainMax: 1e6, clock: () => 0 });
   readonly published: LiveChange[] = [];
+  /** Those of the deployment that consumes. */
+  products: readonly Product[] = products;
   readonly produced: Event[] = [];
   readonly records = new Map<string, StreamRecord[]>();
   readonly #random: () => number;
@@ -53,11 +56,20 @@ export class RebuildWorld {
     const events = Array.from({ length: 1 + Math.floor(this.#random() * 3) }, () =>
       randomParcel(this.#random),
     );
+    this.#put(events, arrival);
+  }
+
+  /** A record of one event that arrives at once. */
+  produceAt(scanned: number): void {
+    this.#put([{ ...randomParcel(this.#random), scanned }], scanned);
+  }
+
+  #put(events: readonly Event[], at: number): void {
     const data = Buffer.concat(events.flatMap((event) => [encodeEvent(parcels, event), Buffer.from("\n")]));
     this.#sequence += 1 + Math.floor(this.#random() * 3);
     const shards = [...this.records.keys()];
     const shard = shards[Math.floor(this.#random() * shards.length)]!;
-    this.records.get(shard)!.push({ sequence: String(this.#sequence).padStart(6, "0"), arrival, data });
+    this.records.get(shard)!.push({ sequence: String(this.#sequence).padStart(6, "0"), arrival: at, data });
     this.produced.push(...events);
   }
 
@@ -103,11 +115,12 @@ export class RebuildWorld {
       deadLetters: life.faulty(letters),
     };
     const correct = livePath(
-      { source: parcels, products, broadcast: this.broadcast, ...stores },
+      { source: parcels, products: this.products, broadcast: this.broadcast, ...stores },
       life.effects,
     );
     const path = { ...correct, targets: fold(correct.targets) };
     try {
+      await ensureLiveStarts({ ...path, events: this.stream });
       await path.archive.recover(shard);
       let position = await readPosition(path, shard);
       for (;;) {
@@ -135,7 +148,7 @@ export class RebuildWorld {
       try {
         return await rebuildLive({
           product,
-          products,
+          products: this.products,
           from: dayStart,
           dryRun: false,
           control: life.faulty(this.control),
@@ -172,12 +185,6 @@ export class RebuildWorld {
 
   #store(item: LiveItem): void {
     this.insights.items.set(itemId(item), item);
-  }
-
-  itemsOf(product: Product, rollup: string, period: string): LiveItem[] {
-    const found = product.rollups.find(({ name }) => name === rollup)!;
-    const pk = livePartition(product, found, period);
-    return [...this.insights.items.values()].filter((item) => item.pk === pk);
   }
 }
 

@@ -1,12 +1,18 @@
 /** Live items computed anew while consumers of the stream live, die and go on. */
 import { describe, expect, it } from "vitest";
 import { runBatch } from "../../etl/live/batch.ts";
-import type { LiveTarget } from "../../etl/live/fold.ts";
+import { archivedShards } from "../../etl/live/archived.ts";
+import { type LiveTarget, liveTargets } from "../../etl/live/fold.ts";
 import { livePath } from "../../etl/live/path.ts";
+import { Recompute } from "../../etl/live/recompute.ts";
+import { type LiveStart, liveStartKey } from "../../src/model/control.ts";
 import { itemId, unpackBuckets } from "../../src/model/layout.ts";
+import type { Product } from "../../src/model/product.ts";
+import { hourMs } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";
+import { memoryArchiveReader } from "./memory-archive.ts";
 import { quietEffects } from "./memory-stores.ts";
-import { allParcels, depotParcels, parcels, seeded } from "./parcels.ts";
+import { allParcels, dayStart, depotParcels, parcels, seeded } from "./parcels.ts";
 import { RebuildWorld } from "./rebuild-world.ts";
 
 const runs = 40;
@@ -37,11 +43,11 @@ function truth(events: readonly Event[]): Map<string, (number | null)[]> {
   return found;
 }
 
-function stored(world: RebuildWorld): Map<string, (number | null)[]> {
+function stored(world: RebuildWorld, { shape } = depotParcels): Map<string, (number | null)[]> {
   const found = new Map<string, (number | null)[]>();
   for (const { pk, sk, packed } of world.insights.items.values()) {
-    const [product, , rollup, grain, period] = pk.split("#");
-    if (product !== "DepotParcels") continue;
+    const [product, itsShape, rollup, grain, period] = pk.split("#");
+    if (product !== "DepotParcels" || itsShape !== shape) continue;
     for (const [bucket, state] of unpackBuckets(packed)) {
       const at =
         grain === "HOUR"
@@ -84,8 +90,14 @@ describe("a rebuild beside consumers that die, and a stream that goes on", () =>
       const fold = seed % 2 === 0 ? wrong : undefined;
       await Promise.all(shards.map((shard) => world.consume(shard, () => true, fold)));
       let isOver = false;
+      const later: Promise<void>[] = [];
       const producing = (async () => {
         for (let i = 0; i < 40; i++) {
+          if (i === 10) {
+            // a shard that neither the archive nor an item knows of when the rebuild begins
+            world.records.set("s-3", []);
+            later.push(world.consume("s-3", () => isOver));
+          }
           world.produce();
           await settle(Math.floor(random() * 60));
         }
@@ -103,6 +115,7 @@ describe("a rebuild beside consumers that die, and a stream that goes on", () =>
         advanced + result.advanced,
       ];
       await Promise.all([producing, ...consuming]);
+      await Promise.all(later);
       expect(stored(world), `seed ${seed}`).toEqual(truth(world.produced));
       expect(await world.rebuild(depotParcels, { dryRun: true }), `seed ${seed}`).toMatchObject({
         changed: 0,
@@ -179,6 +192,54 @@ describe("a rebuild", () => {
     ]);
   });
 
+  it("repairs an item that cannot even be read, however early the time that is asked for", async () => {
+    const world = await quietWorld(10);
+    const [id, item] = [...world.insights.items].find(([, { pk }]) => pk.startsWith("DepotParcels#"))!;
+    world.insights.items.set(id, { ...item, packed: "[[1" });
+    const from = Date.parse("0001-01-01T00:00:00Z");
+    expect(await world.rebuild(depotParcels, { from })).toMatchObject({ changed: 1, emptied: 0 });
+    expect(stored(world)).toEqual(truth(world.produced));
+  });
+
+  it("counts events with what their source looks up, be they archived or not", async () => {
+    const world = await quietWorld(15);
+    const [known] = await archivedShards({
+      control: world.control,
+      lake: world.lake,
+      source: parcels,
+      stream: parcels.stream!,
+      effects: quietEffects(() => 0, new AbortController().signal),
+    });
+    const targets = liveTargets([depotParcels]).map((target) => ({ ...target, from: dayStart }));
+    const recompute = new Recompute({
+      source: parcels,
+      targets,
+      archive: memoryArchiveReader(world.lake),
+      events: world.stream,
+      enricher: {
+        enrich: async (events) =>
+          events.map((each) => ({ ...each, event: { ...each.event, depot: "looked up" } })),
+      },
+      effects: quietEffects(() => 0, new AbortController().signal),
+    });
+    // what is of the other shard is read from the stream
+    await recompute.addArchived([known!], () => {});
+    await recompute.addStream(() => {});
+    const keys = new Set(
+      [...recompute.items.values()].map(({ key }) => (JSON.parse(key.sk) as unknown[]).at(-1)),
+    );
+    expect(keys).toEqual(new Set(["looked up"]));
+    expect(recompute.events).toBe(world.produced.length);
+  });
+
+  it("repairs also while the broadcast is down", async () => {
+    const world = await quietWorld(16);
+    world.insights.items.clear();
+    const broadcast = { ...world.broadcast, publish: () => Promise.reject(new Error("down")) };
+    await world.rebuild(depotParcels, { broadcast });
+    expect(stored(world)).toEqual(truth(world.produced));
+  });
+
   it("leaves the items of earlier periods and of other products as they are", async () => {
     const world = await quietWorld(4);
     for (const [id, item] of world.insights.items)
@@ -239,5 +300,74 @@ describe("a rebuild", () => {
     );
     const still = { ...allParcels, rollups: allParcels.rollups.map((each) => ({ ...each, live: false })) };
     await expect(world.rebuild(still)).rejects.toThrow('"AllParcels" has no live rollups');
+  });
+});
+
+describe("the live start of a shape that came later", () => {
+  const reshaped = { ...depotParcels, shape: "reshaped" };
+  const start = dayStart + hourMs;
+
+  /** Every quarter of an hour an event, consumed under one shape or the other. */
+  async function consumed(world: RebuildWorld, product: Product, from: number, count: number): Promise<void> {
+    for (let i = 0; i < count; i++) world.produceAt(from + i * 900_000);
+    world.products = [product];
+    await Promise.all(shards.map((shard) => world.consume(shard, () => true)));
+  }
+
+  async function deployed(seed: number): Promise<RebuildWorld> {
+    const world = new RebuildWorld(seeded(seed));
+    await consumed(world, depotParcels, start, 40);
+    await consumed(world, reshaped, start + 12 * hourMs, 40);
+    expect(await liveStart(world)).toBeGreaterThan(start + 9 * hourMs);
+    return world;
+  }
+
+  const liveStart = async (world: RebuildWorld): Promise<number> =>
+    (await world.control.get<LiveStart>(liveStartKey(reshaped)))!.value.from;
+
+  it("moves back to where the first shape began, once the items hold what came before theirs", async () => {
+    const world = await deployed(11);
+    expect(stored(world, reshaped)).not.toEqual(truth(world.produced));
+    expect(await world.rebuild(reshaped, { dryRun: true })).toMatchObject({ completeFrom: null });
+    expect(await liveStart(world)).toBeGreaterThan(start);
+    expect(await world.rebuild(reshaped)).toMatchObject({ completeFrom: start });
+    expect(await liveStart(world)).toBe(start);
+    expect(stored(world, reshaped)).toEqual(truth(world.produced));
+    expect(await world.rebuild(reshaped)).toMatchObject({ completeFrom: null, changed: 0 });
+  });
+
+  it("moves back no further than everything was counted anew", async () => {
+    const world = new RebuildWorld(seeded(12));
+    await consumed(world, depotParcels, start, 120);
+    await consumed(world, reshaped, start + 31 * hourMs, 20);
+    const before = await liveStart(world);
+    expect(before).toBeGreaterThan(Date.parse("2024-02-29T06:00:00Z"));
+    const from = Date.parse("2024-02-29T03:00:00Z");
+    // the day of the hours is counted anew whole
+    const midnight = Date.parse("2024-02-29T00:00:00Z");
+    expect(await world.rebuild(reshaped, { from })).toMatchObject({ completeFrom: midnight });
+    expect(await liveStart(world)).toBe(midnight);
+  });
+
+  it("stays while a consumer of another shape goes on, and moves on when it has", async () => {
+    const world = await deployed(13);
+    const before = await liveStart(world);
+    await consumed(world, depotParcels, start + 30 * hourMs, 10);
+    expect(await world.rebuild(reshaped)).toMatchObject({ completeFrom: null });
+    expect(await liveStart(world)).toBe(before);
+    await consumed(world, reshaped, start + 36 * hourMs, 10);
+    expect(await liveStart(world)).toBeGreaterThan(start + 30 * hourMs);
+  });
+
+  it("stays where it has moved on while the items were counted", async () => {
+    const world = await deployed(14);
+    const moved = start + 40 * hourMs;
+    const shardsOnce = async () => {
+      await world.control.put(liveStartKey(reshaped), { from: moved }, "any");
+      return world.stream.shards();
+    };
+    const result = await world.rebuild(reshaped, { events: { ...world.stream, shards: shardsOnce } });
+    expect(result).toMatchObject({ completeFrom: null });
+    expect(await liveStart(world)).toBe(moved);
   });
 });
