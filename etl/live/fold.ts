@@ -1,11 +1,10 @@
 /** Events of a batch by the live item that they belong to, and an item's image with them folded in. */
 import type { LiveItem } from "../../src/backends/insight-store.ts";
 import type { Component } from "../../src/model/expression.ts";
-import { emptyState, folder, type State } from "../../src/model/fold.ts";
+import { adder, contributor, emptyState, type State } from "../../src/model/fold.ts";
 import { type ItemKey, packStates, unpackBuckets } from "../../src/model/layout.ts";
 import type { Product, Rollup } from "../../src/model/product.ts";
 import { type Instant, type Place, placeFinder } from "../../src/model/time.ts";
-import type { Event } from "../../src/model/values.ts";
 import { type ItemKeys, itemKeys } from "./item-keys.ts";
 import type { DecodedEvent } from "./wire.ts";
 
@@ -13,26 +12,43 @@ import type { DecodedEvent } from "./wire.ts";
 export interface LiveTarget {
   readonly product: Product;
   readonly rollup: Rollup;
-  readonly add: (state: State, event: Event) => void;
+  readonly fold: Fold;
   readonly placeOf: (at: Instant) => Place;
   readonly keys: ItemKeys;
+}
+
+/** The fold of a product: of all its rollups. */
+interface Fold {
+  readonly contribute: ReturnType<typeof contributor>;
+  readonly add: ReturnType<typeof adder>;
 }
 
 /** The events of one batch that one live item takes, in stream order. */
 export interface ItemEvents {
   readonly target: LiveTarget;
   readonly key: ItemKey;
+  readonly batch: TargetBatch;
+  /** The positions of its events in the batch, ascending. */
+  readonly positions: readonly number[];
+}
+
+/** A batch as one target sees it, in columns: items pick their events from all over it. */
+interface TargetBatch {
   readonly events: readonly DecodedEvent[];
+  /** By position: the bucket of the event in its period. */
+  readonly buckets: Uint8Array;
+  /** By position, as many as the product has components. */
+  readonly contributions: Float64Array;
 }
 
 export function liveTargets(products: readonly Product[]): readonly LiveTarget[] {
   return products.flatMap((product) => {
-    const add = folder(product.components);
+    const fold = { contribute: contributor(product.components), add: adder(product.components) };
     const live = product.rollups.filter((rollup) => rollup.live);
     return live.map((rollup) => ({
       product,
       rollup,
-      add,
+      fold,
       placeOf: placeFinder(rollup.finest),
       keys: itemKeys(product, rollup),
     }));
@@ -44,33 +60,48 @@ export function groupByItem(
   targets: readonly LiveTarget[],
   events: readonly DecodedEvent[],
 ): readonly ItemEvents[] {
-  return targets.flatMap((target) => itemsOf(target, events));
+  const contributions = new Map<Fold, Float64Array>();
+  return targets.flatMap((target) => {
+    const known = contributions.get(target.fold) ?? contributionsOf(target, events);
+    contributions.set(target.fold, known);
+    return itemsOf(target, events, known);
+  });
+}
+
+function contributionsOf({ product, fold }: LiveTarget, events: readonly DecodedEvent[]): Float64Array {
+  const width = product.components.length;
+  const contributions = new Float64Array(events.length * width);
+  for (let i = 0; i < events.length; i++) fold.contribute(events[i]!.event, contributions, i * width);
+  return contributions;
 }
 
 let batches = 0;
 
-interface Group extends ItemEvents {
-  readonly events: DecodedEvent[];
-}
-
-function itemsOf(target: LiveTarget, events: readonly DecodedEvent[]): readonly ItemEvents[] {
+function itemsOf(
+  target: LiveTarget,
+  events: readonly DecodedEvent[],
+  contributions: Float64Array,
+): readonly ItemEvents[] {
   const { product, placeOf, keys } = target;
   const time = product.source.time.property;
-  const batch = ++batches;
-  const groups: Group[] = [];
+  const number = ++batches;
+  const batch = { events, buckets: new Uint8Array(events.length), contributions };
+  const items: (ItemEvents & { readonly positions: number[] })[] = [];
   keys.nextBatch();
-  for (const decoded of events) {
-    const { event } = decoded;
-    const known = keys.of(placeOf(event[time] as Instant).period, event);
-    if (known.batch === batch) {
-      groups[known.position]!.events.push(decoded);
+  for (let i = 0; i < events.length; i++) {
+    const { event } = events[i]!;
+    const { period, bucket } = placeOf(event[time] as Instant);
+    batch.buckets[i] = bucket;
+    const known = keys.of(period, event);
+    if (known.batch === number) {
+      items[known.position]!.positions.push(i);
       continue;
     }
-    known.batch = batch;
-    known.position = groups.length;
-    groups.push({ target, key: known.key, events: [decoded] });
+    known.batch = number;
+    known.position = items.length;
+    items.push({ target, key: known.key, batch, positions: [i] });
   }
-  return groups;
+  return items;
 }
 
 /**
@@ -79,28 +110,33 @@ function itemsOf(target: LiveTarget, events: readonly DecodedEvent[]): readonly 
  */
 export function foldItem(
   image: LiveItem | null,
-  { target, key, events }: ItemEvents,
+  { target, key, batch, positions }: ItemEvents,
   shard: string,
   version: number,
 ): LiveItem | null {
+  const { events, buckets, contributions } = batch;
   const watermark = image?.watermarks[shard];
   // in stream order: what follows an event beyond the watermark is beyond it too
-  let first = 0;
-  if (watermark !== undefined) while (first < events.length && events[first]!.sequence <= watermark) first++;
-  if (first === events.length) return null;
-  const { product, add, placeOf } = target;
-  const { components, source } = product;
-  const buckets = image === null ? noBuckets : bucketsOf(image);
-  const indexes = buckets.indexes.slice();
-  const states = buckets.states.map((state) => state.slice());
-  for (let i = first; i < events.length; i++) {
-    const { event } = events[i]!;
-    const { bucket } = placeOf(event[source.time.property] as Instant);
-    add(stateAt(indexes, states, bucket, components), event);
+  let next = 0;
+  if (watermark !== undefined)
+    while (next < positions.length && events[positions[next]!]!.sequence <= watermark) next++;
+  if (next === positions.length) return null;
+  const { product, fold } = target;
+  const { components } = product;
+  const { indexes, states } = image === null ? { indexes: [], states: [] } : copiedBuckets(image);
+  for (; next < positions.length; next++) {
+    const position = positions[next]!;
+    const state = stateAt(indexes, states, buckets[position]!, components);
+    fold.add(state, contributions, position * components.length);
   }
-  const watermarks = { ...image?.watermarks, [shard]: events.at(-1)!.sequence };
+  const watermarks = { ...image?.watermarks, [shard]: events[positions.at(-1)!]!.sequence };
   const packed = packStates(indexes, states, components.length);
   return new FoldedItem(key, version, watermarks, packed, { indexes, states });
+}
+
+function copiedBuckets(image: LiveItem): { readonly indexes: number[]; readonly states: State[] } {
+  const { indexes, states } = bucketsOf(image);
+  return { indexes: indexes.slice(), states: states.map((state) => state.slice()) };
 }
 
 /** Indexes ascending, the state at each. */
@@ -108,8 +144,6 @@ interface Buckets {
   readonly indexes: readonly number[];
   readonly states: readonly State[];
 }
-
-const noBuckets: Buckets = { indexes: [], states: [] };
 
 /** An image that was folded here: its states are kept, since to parse them takes longer than to fold a batch into them. */
 class FoldedItem implements LiveItem {

@@ -3,6 +3,7 @@
  * reads by them; nobody else builds a key.
  */
 import { createHash } from "node:crypto";
+import { AsciiText } from "./ascii-text.ts";
 import type { Component } from "./expression.ts";
 import { mergeState, type State } from "./fold.ts";
 import type { Product, Rollup, Top } from "./product.ts";
@@ -118,21 +119,31 @@ export function packBuckets(buckets: ReadonlyMap<number, State>, components: num
 
 /** The same of buckets in order: their indexes, ascending, and the state at each. */
 export function packStates(indexes: readonly number[], states: readonly State[], components: number): string {
-  let packed = `[[${indexes.join(",")}`;
+  text.clear();
+  text.text("[[");
+  for (let i = 0; i < indexes.length; i++) {
+    if (i > 0) text.char(comma);
+    text.number(indexes[i]!);
+  }
   for (let component = 0; component < components; component++) {
-    packed += "],[";
+    text.text("],[");
     for (let i = 0; i < states.length; i++) {
-      if (i > 0) packed += ",";
-      packed += numberText(states[i]![component] ?? null);
+      if (i > 0) text.char(comma);
+      writeNumber(states[i]![component] ?? null);
     }
   }
-  return `${packed}]]`;
+  text.text("]]");
+  return text.toString();
 }
 
-/** As JSON has it; but that would write an overflown sum as null, which reads as nothing; 1e999 reads as infinity, which no answer can hold. */
-function numberText(value: number | null): string {
-  if (value === null || Number.isFinite(value)) return `${value}`;
-  return value < 0 ? "-1e999" : "1e999";
+const text = new AsciiText();
+const comma = 0x2c;
+
+/** JSON would write an overflown sum as null, which reads as nothing; 1e999 reads as infinity, which no answer can hold. */
+function writeNumber(value: number | null): void {
+  if (value === null) text.text("null");
+  else if (Number.isFinite(value)) text.number(value);
+  else text.text(value < 0 ? "-1e999" : "1e999");
 }
 
 /** `columns[0]` holds bucket indexes, ascending; `columns[1 + component]` the values. */
