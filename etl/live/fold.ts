@@ -1,8 +1,7 @@
 /** Events of a batch by the live item that they belong to, and an item's image with them folded in. */
 import type { LiveItem } from "../../src/backends/insight-store.ts";
-import type { Component } from "../../src/model/expression.ts";
 import { adder, contributor, emptyState, type State } from "../../src/model/fold.ts";
-import { type ItemKey, packStates, unpackBuckets } from "../../src/model/layout.ts";
+import { type ItemKey, packRows, unpackRows } from "../../src/model/layout.ts";
 import type { Product, Rollup } from "../../src/model/product.ts";
 import { type Instant, type Place, placeFinder } from "../../src/model/time.ts";
 import { type ItemKeys, itemKeys } from "./item-keys.ts";
@@ -21,29 +20,38 @@ export interface LiveTarget {
 interface Fold {
   readonly contribute: ReturnType<typeof contributor>;
   readonly add: ReturnType<typeof adder>;
+  readonly empty: State;
 }
 
-/** The events of one batch that one live item takes, in stream order. */
+/** The events of one batch that one live item takes, in stream order: from its first one in the batch on. */
 export interface ItemEvents {
   readonly target: LiveTarget;
   readonly key: ItemKey;
   readonly batch: TargetBatch;
-  /** The positions of its events in the batch, ascending. */
-  readonly positions: readonly number[];
+  readonly first: number;
 }
 
-/** A batch as one target sees it, in columns: items pick their events from all over it. */
+/** A batch as one target sees it, in columns by the position of the event: items pick their events from all over it. */
 interface TargetBatch {
   readonly events: readonly DecodedEvent[];
-  /** By position: the bucket of the event in its period. */
+  /** The next event of the same item, `none` after the last. */
+  readonly next: Int32Array;
+  /** The bucket of the event in its period. */
   readonly buckets: Uint8Array;
-  /** By position, as many as the product has components. */
+  /** As many as the product has components. */
   readonly contributions: Float64Array;
 }
 
+const none = -1;
+
 export function liveTargets(products: readonly Product[]): readonly LiveTarget[] {
   return products.flatMap((product) => {
-    const fold = { contribute: contributor(product.components), add: adder(product.components) };
+    const { components } = product;
+    const fold = {
+      contribute: contributor(components),
+      add: adder(components),
+      empty: emptyState(components),
+    };
     const live = product.rollups.filter((rollup) => rollup.live);
     return live.map((rollup) => ({
       product,
@@ -84,22 +92,21 @@ function itemsOf(
 ): readonly ItemEvents[] {
   const { product, placeOf, keys } = target;
   const time = product.source.time.property;
+  const next = new Int32Array(events.length).fill(none);
+  const buckets = new Uint8Array(events.length);
+  const batch = { events, next, buckets, contributions };
   const number = ++batches;
-  const batch = { events, buckets: new Uint8Array(events.length), contributions };
-  const items: (ItemEvents & { readonly positions: number[] })[] = [];
+  const items: ItemEvents[] = [];
   keys.nextBatch();
   for (let i = 0; i < events.length; i++) {
     const { event } = events[i]!;
     const { period, bucket } = placeOf(event[time] as Instant);
-    batch.buckets[i] = bucket;
+    buckets[i] = bucket;
     const known = keys.of(period, event);
-    if (known.batch === number) {
-      items[known.position]!.positions.push(i);
-      continue;
-    }
+    if (known.batch === number) next[known.last] = i;
+    else items.push({ target, key: known.key, batch, first: i });
     known.batch = number;
-    known.position = items.length;
-    items.push({ target, key: known.key, batch, positions: [i] });
+    known.last = i;
   }
   return items;
 }
@@ -110,83 +117,64 @@ function itemsOf(
  */
 export function foldItem(
   image: LiveItem | null,
-  { target, key, batch, positions }: ItemEvents,
+  { target, key, batch, first }: ItemEvents,
   shard: string,
   version: number,
 ): LiveItem | null {
-  const { events, buckets, contributions } = batch;
-  const watermark = image?.watermarks[shard];
+  const { events, next, buckets, contributions } = batch;
+  let at = first;
   // in stream order: what follows an event beyond the watermark is beyond it too
-  let next = 0;
-  if (watermark !== undefined)
-    while (next < positions.length && events[positions[next]!]!.sequence <= watermark) next++;
-  if (next === positions.length) return null;
-  const { product, fold } = target;
-  const { components } = product;
-  const { indexes, states } = image === null ? { indexes: [], states: [] } : copiedBuckets(image);
-  for (; next < positions.length; next++) {
-    const position = positions[next]!;
-    const state = stateAt(indexes, states, buckets[position]!, components);
-    fold.add(state, contributions, position * components.length);
+  const watermark = image?.watermarks[shard];
+  if (watermark !== undefined) while (at !== none && events[at]!.sequence <= watermark) at = next[at]!;
+  if (at === none) return null;
+  const { add, empty } = target.fold;
+  const rows = image === null ? [] : rowsOf(image).slice();
+  let last = at;
+  for (; at !== none; at = next[at]!) {
+    add(rows, stateAt(rows, buckets[at]!, empty), contributions, at * empty.length);
+    last = at;
   }
-  const watermarks = { ...image?.watermarks, [shard]: events[positions.at(-1)!]!.sequence };
-  const packed = packStates(indexes, states, components.length);
-  return new FoldedItem(key, version, watermarks, packed, { indexes, states });
+  const watermarks = { ...image?.watermarks, [shard]: events[last]!.sequence };
+  return new FoldedItem(key, version, watermarks, packRows(rows, empty.length), rows);
 }
 
-function copiedBuckets(image: LiveItem): { readonly indexes: number[]; readonly states: State[] } {
-  const { indexes, states } = bucketsOf(image);
-  return { indexes: indexes.slice(), states: states.map((state) => state.slice()) };
-}
+/** Buckets as `packRows` packs them. */
+type Rows = readonly (number | null)[];
 
-/** Indexes ascending, the state at each. */
-interface Buckets {
-  readonly indexes: readonly number[];
-  readonly states: readonly State[];
-}
-
-/** An image that was folded here: its states are kept, since to parse them takes longer than to fold a batch into them. */
+/** An image that was folded here: its rows are kept, since to parse them takes longer than to fold a batch into them. */
 class FoldedItem implements LiveItem {
   readonly pk: string;
   readonly sk: string;
-  readonly #buckets: Buckets;
+  readonly #rows: Rows;
 
   constructor(
     { pk, sk }: ItemKey,
     readonly version: number,
     readonly watermarks: Readonly<Record<string, string>>,
     readonly packed: string,
-    buckets: Buckets,
+    rows: Rows,
   ) {
     this.pk = pk;
     this.sk = sk;
-    this.#buckets = buckets;
+    this.#rows = rows;
   }
 
-  static bucketsOf(image: LiveItem): Buckets | null {
-    return #buckets in image ? image.#buckets : null;
+  static rowsOf(image: LiveItem): Rows | null {
+    return #rows in image ? image.#rows : null;
   }
 }
 
-function bucketsOf(image: LiveItem): Buckets {
-  const kept = FoldedItem.bucketsOf(image);
-  if (kept !== null) return kept;
-  const states = unpackBuckets(image.packed);
-  return { indexes: [...states.keys()], states: [...states.values()] };
+function rowsOf(image: LiveItem): Rows {
+  return FoldedItem.rowsOf(image) ?? unpackRows(image.packed);
 }
 
-/** The state at an index, a new one where there is none yet. Most events go into the last bucket. */
-function stateAt(indexes: number[], states: State[], index: number, components: readonly Component[]): State {
-  let position = indexes.length;
-  while (position > 0 && indexes[position - 1]! > index) position--;
-  if (position > 0 && indexes[position - 1] === index) return states[position - 1]!;
-  const state = emptyState(components);
-  if (position === indexes.length) {
-    indexes.push(index);
-    states.push(state);
-  } else {
-    indexes.splice(position, 0, index);
-    states.splice(position, 0, state);
-  }
-  return state;
+/** Where the state of a bucket begins, an empty one where there was none. Most events go into the last bucket. */
+function stateAt(rows: (number | null)[], bucket: number, empty: State): number {
+  const width = 1 + empty.length;
+  let end = rows.length;
+  while (end > 0 && rows[end - width]! > bucket) end -= width;
+  if (end > 0 && rows[end - width] === bucket) return end - empty.length;
+  if (end === rows.length) rows.push(bucket, ...empty);
+  else rows.splice(end, 0, bucket, ...empty);
+  return end + 1;
 }

@@ -47,20 +47,20 @@ function contribution({ aggregate }: Component): (event: Event) => number {
   }
 }
 
-/** Compiles components to one function that adds contributions, from `at` on, to a state in place. */
+/** Compiles components to one function that adds contributions, from `from` on, to the state that begins at `at`. */
 export function adder(
   components: readonly Component[],
-): (state: State, contributions: Float64Array, at: number) => void {
+): (states: State, at: number, contributions: Float64Array, from: number) => void {
   const merges = components.map(({ merge }) => merge);
-  return (state, contributions, at) => {
+  return (states, at, contributions, from) => {
     for (let i = 0; i < merges.length; i++) {
-      const value = contributions[at + i]!;
+      const value = contributions[from + i]!;
       if (Number.isNaN(value)) continue;
       const merge = merges[i]!;
-      const known = state[i]!;
-      if (known === null) state[i] = value;
-      else if (merge === "add") state[i] = known + value;
-      else state[i] = merge === "min" ? Math.min(known, value) : Math.max(known, value);
+      const known = states[at + i]!;
+      if (known === null) states[at + i] = value;
+      else if (merge === "add") states[at + i] = known + value;
+      else states[at + i] = merge === "min" ? Math.min(known, value) : Math.max(known, value);
     }
   };
 }

@@ -109,27 +109,21 @@ export function livePartition(
  * The first component counts events; a bucket without any is left out.
  */
 export function packBuckets(buckets: ReadonlyMap<number, State>, components: number): string {
-  const indexes = [...buckets.keys()].sort((a, b) => a - b);
-  return packStates(
-    indexes,
-    indexes.map((index) => buckets.get(index)!),
+  const sorted = [...buckets].sort(([a], [b]) => a - b);
+  return packRows(
+    sorted.flatMap(([index, state]) => [index, ...state]),
     components,
   );
 }
 
-/** The same of buckets in order: their indexes, ascending, and the state at each. */
-export function packStates(indexes: readonly number[], states: readonly State[], components: number): string {
+/** The same of buckets in order and in a row: an index, ascending, then the state there, then the next index. */
+export function packRows(rows: readonly (number | null)[], components: number): string {
   text.clear();
-  text.text("[[");
-  for (let i = 0; i < indexes.length; i++) {
-    if (i > 0) text.char(comma);
-    text.number(indexes[i]!);
-  }
-  for (let component = 0; component < components; component++) {
-    text.text("],[");
-    for (let i = 0; i < states.length; i++) {
-      if (i > 0) text.char(comma);
-      writeNumber(states[i]![component] ?? null);
+  for (let column = 0; column <= components; column++) {
+    text.text(column === 0 ? "[[" : "],[");
+    for (let i = column; i < rows.length; i += components + 1) {
+      if (i > column) text.char(comma);
+      writeNumber(rows[i] ?? null);
     }
   }
   text.text("]]");
@@ -157,6 +151,11 @@ export function unpackColumns(packed: string): PackedColumns {
 export function unpackBuckets(packed: string): Map<number, State> {
   const [indexes, ...columns] = unpackColumns(packed);
   return new Map((indexes ?? []).map((index, i) => [index!, columns.map((column) => column[i] ?? null)]));
+}
+
+/** Back to what `packRows` packs. */
+export function unpackRows(packed: string): (number | null)[] {
+  return [...unpackBuckets(packed)].flatMap(([index, state]) => [index, ...state]);
 }
 
 /** Merges the buckets with `first <= index < end` into `into`. */

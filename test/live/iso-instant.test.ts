@@ -63,11 +63,13 @@ describe("text is the instant that the platform reads", () => {
   });
 
   it("every day from the year 1 to 9999", () => {
+    const wrong: string[] = [];
     let days = 0;
     for (let at = earliest; at <= latest; at += 86_400_000, days++) {
       const text = new Date(at).toISOString();
-      if (isoInstant(text) !== at || isoInstant(text.slice(0, 10)) !== at) expect(text).toBe("read as it is");
+      if (isoInstant(text) !== at || isoInstant(text.slice(0, 10)) !== at) wrong.push(text);
     }
+    expect(wrong).toEqual([]);
     expect(days).toBe(3_652_059);
   });
 

@@ -101,7 +101,7 @@ const add = adder(components);
 function fold(state: State, event: ReadingEvent): void {
   const contributions = new Float64Array(components.length);
   contribute(event, contributions, 0);
-  add(state, contributions, 0);
+  add(state, 0, contributions, 0);
 }
 
 /** States by key and bucket: each event is folded into the part that `parts` names, and all parts are merged. */
