@@ -29,8 +29,8 @@ export interface CoreFigures {
 const windows = 10;
 const windowEvents = 5_000;
 const packedEvents = 250; // events of a packed record
-const rounds = Number(process.env["ROUNDS"] ?? 15); // odd, for the median
-const warmUps = Number(process.env["WARM"] ?? 5);
+const rounds = 31; // odd, for the median
+const warmUps = 10; // rounds before
 
 const subject = await liveSubject();
 const { source, products } = subject;

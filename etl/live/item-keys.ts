@@ -14,12 +14,11 @@ export interface ItemKeys {
   nextBatch(): void;
 }
 
-/** A key and what the batch has for it. */
+/** A key, the number of the last batch that it is in, and the position of its last event there. */
 export interface KnownKey {
   readonly key: ItemKey;
-  /** The number of the last batch that the key is in, and its position there. */
   batch: number;
-  position: number;
+  last: number;
 }
 
 /** By period, then by the value of one dimension after another. */
@@ -33,7 +32,7 @@ export function itemKeys(product: Product, rollup: Rollup): ItemKeys {
   let size = 0;
   const add = (level: Level, at: Value, period: string, event: Event): KnownKey => {
     const values = dimensions.map((dimension) => event[dimension] ?? null);
-    const key = { key: liveKey(systemScope, product, rollup, values, period), batch: -1, position: 0 };
+    const key = { key: liveKey(systemScope, product, rollup, values, period), batch: 0, last: 0 };
     level.set(at, key);
     size++;
     return key;

@@ -7,14 +7,14 @@
 import type { ArchiveReader } from "../../src/backends/archive-reader.ts";
 import type { EventStream } from "../../src/backends/event-stream.ts";
 import type { LiveItem } from "../../src/backends/insight-store.ts";
-import { emptyState, type State } from "../../src/model/fold.ts";
+import type { State } from "../../src/model/fold.ts";
 import { type ItemKey, itemId } from "../../src/model/layout.ts";
 import type { Source } from "../../src/model/source.ts";
 import type { Instant } from "../../src/model/time.ts";
 import type { ArchivedFile, ArchivedShard } from "./archived.ts";
 import { type Effects, inParallel } from "./effects.ts";
 import type { Enricher } from "./enrich.ts";
-import { groupByItem, type ItemEvents, type LiveTarget } from "./fold.ts";
+import { groupByItem, type ItemEvents, type LiveTarget, positionsOf } from "./fold.ts";
 import { recordsAfter } from "./tail.ts";
 import { decodeRecord, type DecodedEvent } from "./wire.ts";
 
@@ -156,18 +156,19 @@ export class Recompute {
     }
   }
 
-  #fold(shard: string, { target, key, events }: ItemEvents): void {
+  #fold(shard: string, group: ItemEvents): void {
+    const { target, key, batch } = group;
+    const { add, empty } = target.fold;
     const item = this.#item(target, key);
     item.shards.add(shard);
     const watermark = this.stored.get(itemId(key))?.watermarks[shard] ?? "";
-    const time = target.product.source.time.property;
-    for (const { sequence, event } of events) {
-      const { bucket } = target.placeOf(Number(event[time]));
-      const isHeld = sequence <= watermark;
+    for (const at of positionsOf(group)) {
+      const bucket = batch.buckets[at]!;
+      const isHeld = batch.events[at]!.sequence <= watermark;
       if (!isHeld) item.held ??= copyOf(item.all);
       for (const buckets of isHeld && item.held !== null ? [item.all, item.held] : [item.all]) {
-        const state = buckets.get(bucket) ?? emptyState(target.product.components);
-        target.add(state, event);
+        const state = buckets.get(bucket) ?? empty.slice();
+        add(state, 0, batch.contributions, at * empty.length);
         buckets.set(bucket, state);
       }
     }

@@ -13,38 +13,56 @@ export function emptyState(components: readonly Component[]): State {
   return components.map((component) => (component.merge === "add" ? 0 : null));
 }
 
-/** Compiles components to one function that adds an event to a state in place. */
-export function folder(components: readonly Component[]): (state: State, event: Event) => void {
-  const steps = components.map(step);
-  return (state, event) => {
-    for (let i = 0; i < steps.length; i++) steps[i]!(state, event);
+/**
+ * Compiles components to one function that writes what an event contributes to each of them, from `at` on; NaN is
+ * nothing. Whoever adds an event to several states writes it once.
+ */
+export function contributor(
+  components: readonly Component[],
+): (event: Event, into: Float64Array, at: number) => void {
+  const steps = components.map(contribution);
+  return (event, into, at) => {
+    for (let i = 0; i < steps.length; i++) into[at + i] = steps[i]!(event);
   };
 }
 
-/** What one event adds to the value of a component at `position`; null adds nothing. */
-function step({ aggregate }: Component, position: number): (state: State, event: Event) => void {
+function contribution({ aggregate }: Component): (event: Event) => number {
   switch (aggregate.kind) {
     case "count":
-      return (state) => void (state[position]! += 1);
+      return () => 1;
     case "countIf": {
       const matches = matcher(aggregate.where);
-      return (state, event) => void (state[position]! += matches(event) ? 1 : 0);
+      return (event) => (matches(event) ? 1 : 0);
     }
     case "countOf":
-      return (state, event) => void (state[position]! += event[aggregate.column] == null ? 0 : 1);
+      return (event) => (event[aggregate.column] == null ? 0 : 1);
     case "sum":
     case "min":
     case "max": {
       const { column } = aggregate;
-      const merge = merger[aggregate.kind === "sum" ? "add" : aggregate.kind];
-      return (state, event) => {
-        const value = event[column] as number | null | undefined;
-        if (value != null) state[position] = merge(state[position]!, value);
-      };
+      return (event) => (event[column] as number | null | undefined) ?? Number.NaN;
     }
     default:
       throw new TypeError(`The aggregate "${aggregate.kind}" is not mergeable: it has no fold.`);
   }
+}
+
+/** Compiles components to one function that adds contributions, from `from` on, to the state that begins at `at`. */
+export function adder(
+  components: readonly Component[],
+): (states: State, at: number, contributions: Float64Array, from: number) => void {
+  const merges = components.map(({ merge }) => merge);
+  return (states, at, contributions, from) => {
+    for (let i = 0; i < merges.length; i++) {
+      const value = contributions[from + i]!;
+      if (Number.isNaN(value)) continue;
+      const merge = merges[i]!;
+      const known = states[at + i]!;
+      if (known === null) states[at + i] = value;
+      else if (merge === "add") states[at + i] = known + value;
+      else states[at + i] = merge === "min" ? Math.min(known, value) : Math.max(known, value);
+    }
+  };
 }
 
 const merger = {

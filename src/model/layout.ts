@@ -3,6 +3,7 @@
  * reads by them; nobody else builds a key.
  */
 import { createHash } from "node:crypto";
+import { AsciiText } from "./ascii-text.ts";
 import type { Component } from "./expression.ts";
 import { mergeState, type State } from "./fold.ts";
 import type { Product, Rollup, Top } from "./product.ts";
@@ -108,31 +109,35 @@ export function livePartition(
  * The first component counts events; a bucket without any is left out.
  */
 export function packBuckets(buckets: ReadonlyMap<number, State>, components: number): string {
-  const indexes = [...buckets.keys()].sort((a, b) => a - b);
-  return packStates(
-    indexes,
-    indexes.map((index) => buckets.get(index)!),
+  const sorted = [...buckets].sort(([a], [b]) => a - b);
+  return packRows(
+    sorted.flatMap(([index, state]) => [index, ...state]),
     components,
   );
 }
 
-/** The same of buckets in order: their indexes, ascending, and the state at each. */
-export function packStates(indexes: readonly number[], states: readonly State[], components: number): string {
-  let packed = `[[${indexes.join(",")}`;
-  for (let component = 0; component < components; component++) {
-    packed += "],[";
-    for (let i = 0; i < states.length; i++) {
-      if (i > 0) packed += ",";
-      packed += numberText(states[i]![component] ?? null);
+/** The same of buckets in order and in a row: an index, ascending, then the state there, then the next index. */
+export function packRows(rows: readonly (number | null)[], components: number): string {
+  text.clear();
+  for (let column = 0; column <= components; column++) {
+    text.text(column === 0 ? "[[" : "],[");
+    for (let i = column; i < rows.length; i += components + 1) {
+      if (i > column) text.char(comma);
+      writeNumber(rows[i] ?? null);
     }
   }
-  return `${packed}]]`;
+  text.text("]]");
+  return text.toString();
 }
 
-/** As JSON has it; but that would write an overflown sum as null, which reads as nothing; 1e999 reads as infinity, which no answer can hold. */
-function numberText(value: number | null): string {
-  if (value === null || Number.isFinite(value)) return `${value}`;
-  return value < 0 ? "-1e999" : "1e999";
+const text = new AsciiText();
+const comma = 0x2c;
+
+/** JSON would write an overflown sum as null, which reads as nothing; 1e999 reads as infinity, which no answer can hold. */
+function writeNumber(value: number | null): void {
+  if (value === null) text.text("null");
+  else if (Number.isFinite(value)) text.number(value);
+  else text.text(value < 0 ? "-1e999" : "1e999");
 }
 
 /** `columns[0]` holds bucket indexes, ascending; `columns[1 + component]` the values. */
@@ -146,6 +151,11 @@ export function unpackColumns(packed: string): PackedColumns {
 export function unpackBuckets(packed: string): Map<number, State> {
   const [indexes, ...columns] = unpackColumns(packed);
   return new Map((indexes ?? []).map((index, i) => [index!, columns.map((column) => column[i] ?? null)]));
+}
+
+/** Back to what `packRows` packs. */
+export function unpackRows(packed: string): (number | null)[] {
+  return [...unpackBuckets(packed)].flatMap(([index, state]) => [index, ...state]);
 }
 
 /** Merges the buckets with `first <= index < end` into `into`. */

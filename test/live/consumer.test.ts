@@ -6,7 +6,7 @@ import { MergeShardsCommand, waitUntilStreamExists } from "@aws-sdk/client-kines
 import { QueryCommand } from "@aws-sdk/client-dynamodb";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { encodeEvent } from "../../etl/live/wire.ts";
+import { encodeEvent, encodePacked } from "../../etl/live/wire.ts";
 import { tables } from "../../cloud/resources.ts";
 import type { LiveUpdate } from "../../src/backends/broadcast.ts";
 import type { EventStream } from "../../src/backends/event-stream.ts";
@@ -63,7 +63,14 @@ describe("a consumer of two shards", () => {
       i += some.length;
       records.push([...some, ...(records.length % 10 === 5 ? ['{"poison":'] : [])].join("\n"));
     }
-    const entries = records.map((data, i) => ({ partitionKey: `${i}`, data: Buffer.from(data) }));
+    // every third one in gzip
+    const entries = records.map((text, i) => ({
+      partitionKey: `${i}`,
+      data: encodePacked(
+        text.split("\n").map((line) => Buffer.from(line)),
+        { gzip: i % 3 === 2 },
+      ),
+    }));
     const half = Math.floor(entries.length / 2);
     await stream.put(entries.slice(0, half));
     const first = startConsumer(cloud, stream, products);

@@ -126,4 +126,30 @@ describe("folding a batch again", () => {
     expect(foldItem(image, all!, "a", 2)?.packed).toBe(foldItem(null, all!, "a", 2)?.packed);
     expect(foldItem(image, begun!, "b", 2)?.watermarks).toEqual({ a: "000001", b: "000001" });
   });
+
+  it("leaves the image that it began with as it was", () => {
+    const [begun] = groupByItem(liveTargets([allParcels]), decoded.slice(0, 6));
+    const [rest] = groupByItem(liveTargets([allParcels]), decoded.slice(6, 12));
+    const image = foldItem(null, begun!, "a", 1)!;
+    const once = foldItem(image, rest!, "a", 2);
+    expect(foldItem(image, rest!, "a", 2)).toEqual(once);
+    // as a store gives it, without what is kept beside the text
+    expect(foldItem(structuredClone(image), rest!, "a", 2)).toEqual(once);
+    expect(image).toEqual(foldItem(null, begun!, "a", 1));
+  });
+});
+
+describe("grouping", () => {
+  it("gives every key one item a batch, however many keys there were before", () => {
+    const targets = liveTargets([depotParcels]);
+    const crowd = Array.from({ length: 30_000 }, (_, i) => ({
+      ...decoded[0]!,
+      event: { ...events[0]!, depot: `depot ${i % 25_000}` },
+    }));
+    for (let batch = 0; batch < 3; batch++) {
+      const items = groupByItem(targets, crowd);
+      const keys = new Set(items.map(({ key }) => `${key.pk} ${key.sk}`));
+      expect([items.length, keys.size]).toEqual([50_000, 50_000]);
+    }
+  });
 });

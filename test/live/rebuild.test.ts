@@ -68,9 +68,12 @@ function wrong(targets: readonly LiveTarget[]): readonly LiveTarget[] {
   let seen = 0;
   return targets.map((target) => ({
     ...target,
-    add: (state, event) => {
-      target.add(state, event);
-      if (++seen % 7 === 0) target.add(state, event);
+    fold: {
+      ...target.fold,
+      add: (...folded) => {
+        target.fold.add(...folded);
+        if (++seen % 7 === 0) target.fold.add(...folded);
+      },
     },
   }));
 }

@@ -1,8 +1,11 @@
+import { gzipSync } from "node:zlib";
 import { describe, expect, it } from "vitest";
 import {
   decodeRecord,
+  decodeRecords,
   encodeBarrier,
   encodeEvent,
+  encodePacked,
   encodeReplayed,
   encodeResent,
   replayedRows,
@@ -144,6 +147,144 @@ describe("poison", () => {
       barriers: [],
       events: [{ event: { reason: "BAD_JSON", detail: "x", id: "y" } }],
     });
+  });
+});
+
+describe("a record in gzip", () => {
+  const lines = [withFields({ depot: "A" }), '{"bad', withFields({ depot: "B" })].map((line) =>
+    Buffer.from(line),
+  );
+  const packed = encodePacked(lines, { gzip: true });
+
+  it("is what it unpacks to, and its poison has the bytes of the line", () => {
+    expect(Buffer.from(packed).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
+    const plain = decode(encodePacked(lines));
+    expect(plain.events.map(({ index, event }) => [index, event["depot"]])).toEqual([
+      [0, "A"],
+      [2, "B"],
+    ]);
+    expect(plain.poison.map(({ index, bytes }) => [index, String(bytes)])).toEqual([[1, '{"bad']]);
+    expect(decode(packed)).toEqual(plain);
+  });
+
+  it("may be several members in a row, which are one text", () => {
+    const cut = 20;
+    const text = Buffer.from(encodePacked(lines));
+    const members = [text.subarray(0, cut), text.subarray(cut)].map((part) => gzipSync(part));
+    expect(decode(Buffer.concat(members))).toEqual(decode(text));
+  });
+
+  it.each([
+    ["damaged", Buffer.from(packed).fill(0xff, 20, 40)],
+    ["truncated", packed.subarray(0, packed.length - 5)],
+    ["with a text behind it", Buffer.concat([packed, Buffer.from(withFields({}))])],
+    ["with half a member behind it", Buffer.concat([packed, packed.subarray(0, 12)])],
+    ["two bytes long", packed.subarray(0, 2)],
+    ["unpacking to more than 64 MiB", gzipSync(Buffer.alloc(64 * 1024 * 1024 + 1, " "))],
+  ])("%s is BAD_GZIP as a whole, with its bytes", (_, data) => {
+    const { events, poison } = decode(data);
+    expect(events).toEqual([]);
+    expect(poison).toMatchObject([{ reason: "BAD_GZIP", sequence, index: 0 }]);
+    expect(Buffer.from(data).equals(poison[0]!.bytes)).toBe(true);
+  });
+
+  it("of events on a replay stream names their rows", () => {
+    const event = { scanned: dayStart, cost: 3, depot: "A" };
+    const replayed = [4, 5].map((row) => encodeReplayed(history, { row, arrival: dayStart, event }));
+    const data = encodePacked(replayed, { gzip: true });
+    expect(replayedRows({ sequence, arrival, data })).toEqual([4, 5]);
+  });
+});
+
+describe("lines", () => {
+  const [a, b] = ["A", "B"].map((depot) => withFields({ depot })) as [string, string];
+  const byteOrderMark = "\uFEFF";
+  const found = (data: string | Uint8Array): (readonly [number, string])[] => {
+    const { events, poison } = decode(data);
+    const texts = [
+      ...events.map(({ index, event }) => [index, String(event["depot"])] as const),
+      ...poison.map(({ index, bytes }) => [index, Buffer.from(bytes).toString("latin1")] as const),
+    ];
+    return texts.sort(([i], [j]) => i - j);
+  };
+
+  it.each<[string, string, (readonly [number, string])[]]>([
+    ["of one object count from the object, blank ones before it or not", `\n \r\n${a}\n`, [[0, "A"]]],
+    [
+      "may end in a carriage return",
+      `${a}\r\n${b}\r\n`,
+      [
+        [0, "A"],
+        [1, "B"],
+      ],
+    ],
+    ["that are all blank are one poison", " \n\t\n", [[0, " \n\t\n"]]],
+    [
+      "hold one object each",
+      `${a} ${b}\n${a}`,
+      [
+        [0, `${a} ${b}`],
+        [1, "A"],
+      ],
+    ],
+    [
+      "that together are an array are poison",
+      `[${a},\n${b}]`,
+      [
+        [0, `[${a},`],
+        [1, `${b}]`],
+      ],
+    ],
+    [
+      "may begin with a byte order mark",
+      `${byteOrderMark}${a}\n${byteOrderMark}${b}`,
+      [
+        [0, "A"],
+        [1, "B"],
+      ],
+    ],
+    [
+      "with two byte order marks are poison",
+      `${byteOrderMark}${byteOrderMark}1\n${b}`,
+      [
+        [0, "ï»¿ï»¿1"],
+        [1, "B"],
+      ],
+    ],
+    [
+      "of an object do not mend one another",
+      `{"a":[{}\n{}]}\n${b}`,
+      [
+        [0, '{"a":[{}'],
+        [1, "{}]}"],
+        [2, "B"],
+      ],
+    ],
+  ])("%s", (_, text, expected) => {
+    expect(found(text)).toEqual(expected);
+  });
+
+  it("that are not UTF-8 are poison with their own bytes, and the others count", () => {
+    const broken = Buffer.from([0x7b, 0xff, 0x7d]);
+    const data = Buffer.concat([a, "\n", broken, "\n\n", b].map((part) => Buffer.from(part as Buffer)));
+    expect(found(data)).toEqual([
+      [0, "A"],
+      [1, "{ÿ}"],
+      [3, "B"],
+    ]);
+  });
+
+  it("decode alike one by one and many records at once", () => {
+    const records = Array.from({ length: 2_000 }, (_, i) => ({
+      sequence: `003:${i}`,
+      arrival,
+      data: Buffer.from(i % 7 === 3 ? `${a}\n{` : [a, b].slice(i % 2).join("\n")),
+    }));
+    const decoded = decodeRecords(parcels, records);
+    expect(decoded).toEqual(records.map((record) => decodeRecord(parcels, record)));
+    expect(decoded.map(({ events }) => events.length)).toEqual(
+      records.map((_, i) => (i % 7 === 3 || i % 2 === 1 ? 1 : 2)),
+    );
   });
 });
 

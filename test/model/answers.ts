@@ -2,8 +2,9 @@
 import type { DuckDBConnection } from "@duckdb/node-api";
 import { type Aggregate, aggregateId, aggregatesOf } from "../../src/model/expression.ts";
 import {
+  adder,
+  contributor,
   emptyState,
-  folder,
   mergeState,
   readMeasure,
   type State,
@@ -94,7 +95,14 @@ export function answersOf(states: States, expected: Answers): Answers {
   return new Map([...states].map(([key, state]) => [key, answer(mergeable, stateReader(components, state))]));
 }
 
-const fold = folder(components);
+const contribute = contributor(components);
+const add = adder(components);
+
+function fold(state: State, event: ReadingEvent): void {
+  const contributions = new Float64Array(components.length);
+  contribute(event, contributions, 0);
+  add(state, 0, contributions, 0);
+}
 
 /** States by key and bucket: each event is folded into the part that `parts` names, and all parts are merged. */
 export function foldInParts(

@@ -273,6 +273,37 @@ describe("a packed segment", () => {
     ]);
   });
 
+  test("writes every number as JSON does", () => {
+    const value = fc.oneof(
+      fc.integer(),
+      fc.double({ noNaN: true, noDefaultInfinity: true }),
+      fc.maxSafeInteger(),
+      fc.constantFrom(
+        null,
+        0,
+        -0,
+        9,
+        10,
+        99,
+        100,
+        2 ** 31 - 1,
+        2 ** 31,
+        -(2 ** 31),
+        -(2 ** 31) - 1,
+        1e21,
+        5e-324,
+      ),
+    );
+    const states = fc.dictionary(fc.integer({ min: 0, max: 30 }).map(String), fc.tuple(value, value));
+    const check = fc.property(states, (byIndex) => {
+      const buckets = new Map(Object.entries(byIndex).map(([index, state]) => [Number(index), [...state]]));
+      const indexes = [...buckets.keys()].sort((a, b) => a - b);
+      const columns = [0, 1].map((i) => indexes.map((index) => buckets.get(index)![i]));
+      expect(packBuckets(buckets, 2)).toBe(JSON.stringify([indexes, ...columns]));
+    });
+    fc.assert(check, { seed: 20_010_628, numRuns: 5_000 });
+  });
+
   test("of no buckets is empty", () => {
     expect(packBuckets(new Map(), 2)).toBe("[[],[],[]]");
   });
