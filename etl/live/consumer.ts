@@ -49,7 +49,7 @@ function effectsOf({ clock, random, log, wait }: ConsumerOptions, signal: AbortS
 
 async function consumeShards(options: ShardOptions, failed: AbortController): Promise<void> {
   const { effects } = options.path;
-  const ended = await endedBefore(options.path);
+  const ended = new Set<string>();
   const running = new Map<string, Promise<void>>();
   const failures: unknown[] = [];
   const start = async (shard: string): Promise<void> => {
@@ -60,13 +60,13 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
       failed.abort();
     }
   };
-  const followShards = shardFollower(options.path, ended);
+  const followShards = shardFollower(options.path);
   try {
     while (!effects.signal.aborted) {
       const shards = await untilDone(effects, "Listing shards", () => options.events.shards());
       await followShards(shards, ended);
       for (const { id } of shards.filter((shard) => isDue(shard, shards, ended)))
-        if (!running.has(id) && !ended.has(id)) running.set(id, start(id));
+        if (!running.has(id)) running.set(id, start(id));
       const open = [...running].filter(([id]) => !ended.has(id)).map(([, end]) => end);
       await soonest(effects, open);
     }
@@ -76,21 +76,15 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
   if (failures.length > 0) throw failures[0];
 }
 
-/** What an earlier life has read to the end: a restart does not go through the whole lineage of the shards again. */
-async function endedBefore(path: LivePath): Promise<Set<string>> {
-  const checkpoints = await readCheckpoints(path);
-  return new Set(checkpoints.filter(({ value }) => value.ended === true).map(({ sk }) => sk));
-}
-
 /**
  * Lets the checkpoints follow the shards: every shard has one before it is read, children are as far on as their
  * parents, and a parent has ended once its children have theirs.
  */
-function shardFollower(path: LivePath, before: ReadonlySet<string>) {
-  const opened = new Set(before);
-  const left = new Set(before);
-  let first = true;
+function shardFollower(path: LivePath) {
+  const opened = new Set<string>();
+  const left = new Set<string>();
   return async (shards: readonly Shard[], ended: ReadonlySet<string>): Promise<void> => {
+    const first = opened.size === 0 && shards.length > 0;
     const isParent = (id: string): boolean => shards.some(({ parents }) => parents.includes(id));
     const over = [...ended].filter((id) => !left.has(id) && isParent(id));
     const isNew = ({ id, parents }: Shard) => !opened.has(id) || parents.some((each) => over.includes(each));
@@ -100,7 +94,6 @@ function shardFollower(path: LivePath, before: ReadonlySet<string>) {
       await endCheckpoint(path, id);
       left.add(id);
     }
-    first &&= shards.length === 0;
   };
 }
 

@@ -16,8 +16,9 @@ export interface LastLife {
   readonly code: number | null;
 }
 
-const shortestLifeMs = 3_000;
-const longestLifeMs = 8_000;
+const longestWorkMs = 5_000; // of a life, from its first micro-batch on, which comes late on a busy machine
+const patienceMs = 20_000; // with a life that does not come to that
+const batches = `sluice_live_batch_events_count{stream="readings"}`;
 const mb = (bytes: number): number => bytes / 1_000_000;
 
 export class ConsumerLives {
@@ -43,9 +44,18 @@ export class ConsumerLives {
   /** The last one lives on. */
   async torment(goesOn: () => boolean): Promise<void> {
     while (goesOn()) {
-      await wait(shortestLifeMs + Math.random() * (longestLifeMs - shortestLifeMs));
+      await this.firstBatch();
+      await wait(Math.random() * longestWorkMs);
       await this.kill();
       await this.begin();
+    }
+  }
+
+  private async firstBatch(): Promise<void> {
+    while (Date.now() - this.bornAt < patienceMs) {
+      const metrics = await this.life?.scrape();
+      if (metrics && metrics(batches) > 0) return;
+      await wait(100);
     }
   }
 
