@@ -13,20 +13,16 @@ const fewSamples = 3;
 
 /** The heap of lives of the same age: of the first third of the lives, and of the last. */
 export function heapAcrossLives({ lives }: Soaked): Growth | null {
-  const heaps = lives
-    .slice(0, -1)
-    .flatMap((samples) => medianOf(samples.filter(({ ageMs }) => ageMs > youngMs)));
-  return growthOf(heaps);
+  const heaps = lives.slice(0, -1).map((samples) => grownUp(samples)[0]);
+  return growthOf(
+    heaps.filter((heap) => heap !== undefined),
+    median,
+  );
 }
 
-/** The heap of the life that was not killed: in its first third, and in its last, both under load. */
+/** The least heap of the life that was not killed, when garbage was just collected: in its first third and its last. */
 export function heapOfLastLife({ lives }: Soaked): Growth | null {
-  return growthOf(
-    lives
-      .at(-1)!
-      .filter(({ ageMs }) => ageMs > youngMs)
-      .map(({ heapMb }) => heapMb),
-  );
+  return growthOf(grownUp(lives.at(-1)!), (heaps) => Math.min(...heaps));
 }
 
 const mayGrowBy = 1.5;
@@ -36,14 +32,14 @@ export function isGrown(growth: Growth | null): boolean {
   return growth !== null && growth.last > mayGrowBy * growth.first + mayGrowMb;
 }
 
-function medianOf(samples: readonly LifeSample[]): number[] {
-  return samples.length === 0 ? [] : [median(samples.map(({ heapMb }) => heapMb))];
+function grownUp(samples: readonly LifeSample[]): number[] {
+  return samples.filter(({ ageMs }) => ageMs > youngMs).map(({ heapMb }) => heapMb);
 }
 
-function growthOf(series: readonly number[]): Growth | null {
+function growthOf(series: readonly number[], summary: (values: readonly number[]) => number): Growth | null {
   const third = Math.floor(series.length / 3);
   if (third < fewSamples) return null;
-  return { first: median(series.slice(0, third)), last: median(series.slice(-third)) };
+  return { first: summary(series.slice(0, third)), last: summary(series.slice(-third)) };
 }
 
 function median(values: readonly number[]): number {
