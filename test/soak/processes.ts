@@ -19,6 +19,8 @@ export interface RunningStream extends Running {
   readonly url: string;
   /** The metrics of the moment; null when the process does not answer any more. */
   scrape(): Promise<Metrics | null>;
+  /** Bytes of its heap, behind a collection of all garbage; null when the process does not answer any more. */
+  heap(): Promise<number | null>;
 }
 
 /** The value of a sample as it is written, `name{label="…"}`; NaN where there is none. */
@@ -33,9 +35,26 @@ export async function startCloud(data: string): Promise<Running & { readonly end
 
 /** Resolves when it reads. */
 export async function startStream(data: string, args: readonly string[]): Promise<RunningStream> {
-  const child = sluice(["stream", ...args, "--metrics-port", "0"], data);
+  const collecting = `data:text/javascript,${encodeURIComponent(answersHeap)}`;
+  const execArgv = ["--expose-gc", "--import", collecting];
+  const child = sluice(["stream", ...args, "--metrics-port", "0"], data, execArgv);
   const url = await firstOf(child, urlOf(child.process));
-  return { ...running(child), url, scrape: () => scrape(url) };
+  return { ...running(child), url, scrape: () => scrape(url), heap: () => heapOf(child) };
+}
+
+const answersHeap = `process.on("message", (message) => {
+  if (message !== "heap") return;
+  gc();
+  process.send({ heap: process.memoryUsage().heapUsed });
+});`;
+
+async function heapOf(child: Child): Promise<number | null> {
+  const answer = firstOf(child, once(child.process, "message")) as Promise<[{ heap: number }]>;
+  child.process.send("heap", () => {});
+  return answer.then(
+    ([{ heap }]) => heap,
+    () => null,
+  );
 }
 
 /** Runs to its end. */
@@ -51,11 +70,11 @@ interface Child {
   stderr(): string;
 }
 
-function sluice(args: readonly string[], data: string): Child {
+function sluice(args: readonly string[], data: string, execArgv: string[] = []): Child {
   const env = { ...process.env, SLUICE_DATA: data, SLUICE_PRODUCTS: file("products"), SLUICE_LOG: "info" };
   const child = fork(file("../../bin/sluice.mjs"), args, {
     env,
-    execArgv: [],
+    execArgv,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const heard = { stdout: "", stderr: "" };
