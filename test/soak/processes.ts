@@ -60,12 +60,14 @@ async function heapOf(child: Child): Promise<number | null> {
 /** Runs to its end. */
 export async function runSluice(args: readonly string[], data: string) {
   const child = sluice(args, data);
-  const [code] = (await once(child.process, "close")) as [number | null];
+  const code = await child.closed;
   return { code, output: child.stdout() + child.stderr() };
 }
 
 interface Child {
   readonly process: ChildProcess;
+  /** Resolves to its exit code. */
+  readonly closed: Promise<number | null>;
   stdout(): string;
   stderr(): string;
 }
@@ -83,12 +85,13 @@ function sluice(args: readonly string[], data: string, execArgv: string[] = []):
     "data",
     (chunk: Buffer) => (heard.stderr = (heard.stderr + chunk.toString()).slice(-20_000)),
   );
-  return { process: child, stdout: () => heard.stdout, stderr: () => heard.stderr };
+  const closed = once(child, "close").then(([code]) => code as number | null);
+  return { process: child, closed, stdout: () => heard.stdout, stderr: () => heard.stderr };
 }
 
 /** Rejects when the process ends before. */
 function firstOf<T>(child: Child, event: Promise<T>): Promise<T> {
-  const ended = once(child.process, "close").then(([code]): never => {
+  const ended = child.closed.then((code): never => {
     throw new Error(`It ended with code ${String(code)}: ${child.stdout()}${child.stderr()}`);
   });
   ended.catch(() => {});
@@ -107,11 +110,9 @@ function urlOf(child: ChildProcess): Promise<string> {
 }
 
 function running(child: Child): Running {
-  const ended = once(child.process, "close");
-  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+  const end = (signal: NodeJS.Signals): Promise<number | null> => {
     child.process.kill(signal);
-    const [code] = (await ended) as [number | null];
-    return code;
+    return child.closed;
   };
   return {
     pid: child.process.pid!,
