@@ -8,7 +8,7 @@ import { setMaxListeners } from "node:events";
 import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
 import type { Instant } from "../../src/model/time.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
-import { endedBefore, shardFollower } from "./follow-shards.ts";
+import { shardFollower } from "./follow-shards.ts";
 import { ensureLiveStarts } from "./live-start.ts";
 import { livePath, type LivePathOptions } from "./path.ts";
 import { consumeShard, type ShardOptions, type WindowLimits } from "./shard.ts";
@@ -49,7 +49,7 @@ function effectsOf({ clock, random, log, wait }: ConsumerOptions, signal: AbortS
 
 async function consumeShards(options: ShardOptions, failed: AbortController): Promise<void> {
   const { effects } = options.path;
-  const ended = await endedBefore(options.path);
+  const ended = new Set<string>();
   const running = new Map<string, Promise<void>>();
   const failures: unknown[] = [];
   const start = async (shard: string): Promise<void> => {
@@ -60,13 +60,13 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
       failed.abort();
     }
   };
-  const followShards = shardFollower(options.path, ended);
+  const followShards = shardFollower(options.path, new Set());
   try {
     while (!effects.signal.aborted) {
       const shards = await untilDone(effects, "Listing shards", () => options.events.shards());
       await followShards(shards, ended);
       for (const { id } of shards.filter((shard) => isDue(shard, shards, ended)))
-        if (!running.has(id) && !ended.has(id)) running.set(id, start(id));
+        if (!running.has(id)) running.set(id, start(id));
       const open = [...running].filter(([id]) => !ended.has(id)).map(([, end]) => end);
       await soonest(effects, open);
     }

@@ -32,6 +32,8 @@ export async function consumeShard(options: ShardOptions, shard: string): Promis
   const { signal, clock, wait } = path.effects;
   await path.archive.recover(shard);
   let position = await enterShard({ ...path, events }, shard);
+  // read to its end by an earlier life: a restart does not read the whole lineage of the shards again
+  if (position?.value.ended === true) return true;
   const reader = shardReader(options, shard, position?.value.sequence ?? null);
   let window = emptyWindow(clock());
   const flush = async (): Promise<void> => {

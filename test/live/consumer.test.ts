@@ -248,5 +248,15 @@ describe("a consumer of shards that are merged", () => {
       expect(costs).toEqual([...costs].sort((x, y) => x - y));
       expect(costs).toHaveLength(16);
     }
+    // what has ended is not read again by the next life
+    const opened: string[] = [];
+    const iterator: EventStream["iterator"] = (shard, after) => {
+      opened.push(shard);
+      return stream.iterator(shard, after);
+    };
+    const again = startConsumer(cloud, { ...stream, iterator }, products);
+    await caughtUp(cloud, stream, depotParcels);
+    await again.stop();
+    expect(opened).toEqual([child.id]);
   });
 });

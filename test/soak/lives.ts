@@ -3,8 +3,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { type RunningStream, startStream } from "./processes.ts";
 
 export interface LifeSample {
-  readonly ageMs: number;
-  readonly residentMb: number;
+  /** It has finished a micro-batch. */
+  readonly worked: boolean;
+  /** What is left when all garbage is collected. */
   readonly heapMb: number;
 }
 
@@ -16,8 +17,9 @@ export interface LastLife {
   readonly code: number | null;
 }
 
-const shortestLifeMs = 3_000;
-const longestLifeMs = 8_000;
+const longestWorkMs = 5_000; // of a life, from its first micro-batch on, which comes late on a busy machine
+const patienceMs = 20_000; // with a life that does not come to that
+const batches = `sluice_live_batch_events_count{stream="readings"}`;
 const mb = (bytes: number): number => bytes / 1_000_000;
 
 export class ConsumerLives {
@@ -43,9 +45,18 @@ export class ConsumerLives {
   /** The last one lives on. */
   async torment(goesOn: () => boolean): Promise<void> {
     while (goesOn()) {
-      await wait(shortestLifeMs + Math.random() * (longestLifeMs - shortestLifeMs));
+      await this.firstBatch();
+      await wait(Math.random() * longestWorkMs);
       await this.kill();
       await this.begin();
+    }
+  }
+
+  private async firstBatch(): Promise<void> {
+    while (Date.now() - this.bornAt < patienceMs) {
+      const metrics = await this.life?.scrape();
+      if (metrics && metrics(batches) > 0) return;
+      await wait(100);
     }
   }
 
@@ -56,12 +67,14 @@ export class ConsumerLives {
 
   /** Resident megabytes of the one that lives; 0 between two lives. */
   async sample(): Promise<number> {
-    const [samples, ageMs] = [this.samples.at(-1)!, Date.now() - this.bornAt];
-    const metrics = await this.life?.scrape();
-    if (!metrics) return 0;
-    const residentMb = mb(metrics("process_resident_memory_bytes"));
-    samples.push({ ageMs, residentMb, heapMb: mb(metrics("nodejs_heap_size_used_bytes")) });
-    return residentMb;
+    const samples = this.samples.at(-1)!;
+    const { life } = this;
+    const metrics = await life?.scrape();
+    const heap = await life?.heap();
+    if (!metrics || !heap) return 0;
+    const worked = metrics(batches) > 0;
+    samples.push({ worked, heapMb: mb(heap) });
+    return mb(metrics("process_resident_memory_bytes"));
   }
 
   /** What the last life says that it has done; then it is asked to stop. */

@@ -19,6 +19,8 @@ export interface RunningStream extends Running {
   readonly url: string;
   /** The metrics of the moment; null when the process does not answer any more. */
   scrape(): Promise<Metrics | null>;
+  /** Bytes of its heap, behind a collection of all garbage; null when the process does not answer any more. */
+  heap(): Promise<number | null>;
 }
 
 /** The value of a sample as it is written, `name{label="…"}`; NaN where there is none. */
@@ -33,29 +35,48 @@ export async function startCloud(data: string): Promise<Running & { readonly end
 
 /** Resolves when it reads. */
 export async function startStream(data: string, args: readonly string[]): Promise<RunningStream> {
-  const child = sluice(["stream", ...args, "--metrics-port", "0"], data);
+  const collecting = `data:text/javascript,${encodeURIComponent(answersHeap)}`;
+  const execArgv = ["--expose-gc", "--import", collecting];
+  const child = sluice(["stream", ...args, "--metrics-port", "0"], data, execArgv);
   const url = await firstOf(child, urlOf(child.process));
-  return { ...running(child), url, scrape: () => scrape(url) };
+  return { ...running(child), url, scrape: () => scrape(url), heap: () => heapOf(child) };
+}
+
+const answersHeap = `process.on("message", (message) => {
+  if (message !== "heap") return;
+  gc();
+  process.send({ heap: process.memoryUsage().heapUsed });
+});`;
+
+async function heapOf(child: Child): Promise<number | null> {
+  const answer = firstOf(child, once(child.process, "message")) as Promise<[{ heap: number }]>;
+  child.process.send("heap", () => {});
+  return answer.then(
+    ([{ heap }]) => heap,
+    () => null,
+  );
 }
 
 /** Runs to its end. */
 export async function runSluice(args: readonly string[], data: string) {
   const child = sluice(args, data);
-  const [code] = (await once(child.process, "close")) as [number | null];
+  const code = await child.closed;
   return { code, output: child.stdout() + child.stderr() };
 }
 
 interface Child {
   readonly process: ChildProcess;
+  /** Resolves to its exit code. */
+  readonly closed: Promise<number | null>;
   stdout(): string;
   stderr(): string;
 }
 
-function sluice(args: readonly string[], data: string): Child {
+function sluice(args: readonly string[], data: string, execArgv: string[] = []): Child {
   const env = { ...process.env, SLUICE_DATA: data, SLUICE_PRODUCTS: file("products"), SLUICE_LOG: "info" };
   const child = fork(file("../../bin/sluice.mjs"), args, {
     env,
-    execArgv: [],
+    execArgv,
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const heard = { stdout: "", stderr: "" };
@@ -64,12 +85,13 @@ function sluice(args: readonly string[], data: string): Child {
     "data",
     (chunk: Buffer) => (heard.stderr = (heard.stderr + chunk.toString()).slice(-20_000)),
   );
-  return { process: child, stdout: () => heard.stdout, stderr: () => heard.stderr };
+  const closed = once(child, "close").then(([code]) => code as number | null);
+  return { process: child, closed, stdout: () => heard.stdout, stderr: () => heard.stderr };
 }
 
 /** Rejects when the process ends before. */
 function firstOf<T>(child: Child, event: Promise<T>): Promise<T> {
-  const ended = once(child.process, "close").then(([code]): never => {
+  const ended = child.closed.then((code): never => {
     throw new Error(`It ended with code ${String(code)}: ${child.stdout()}${child.stderr()}`);
   });
   ended.catch(() => {});
@@ -88,11 +110,9 @@ function urlOf(child: ChildProcess): Promise<string> {
 }
 
 function running(child: Child): Running {
-  const ended = once(child.process, "close");
-  const end = async (signal: NodeJS.Signals): Promise<number | null> => {
+  const end = (signal: NodeJS.Signals): Promise<number | null> => {
     child.process.kill(signal);
-    const [code] = (await ended) as [number | null];
-    return code;
+    return child.closed;
   };
   return {
     pid: child.process.pid!,

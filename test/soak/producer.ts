@@ -68,7 +68,7 @@ async function storedNumbers(stream: EventStream): Promise<number[]> {
       const fetched = await stream.fetch(iterator);
       if (fetched === "expired") throw new Error("An iterator in use expired.");
       for (const { data } of fetched.records)
-        numbers.push(Number(/"record":(\d+)/.exec(Buffer.from(data).toString())![1]));
+        numbers.push(Number(/"record":(\d+)\}/.exec(Buffer.from(data).toString())![1]));
       iterator = fetched.millisBehindLatest === 0 ? null : fetched.next;
     }
   }

@@ -8,36 +8,27 @@ export interface Growth {
   readonly last: number;
 }
 
-const youngMs = 2_000; // by then a life has loaded its code
 const fewSamples = 3;
 
-/** The heap of lives of the same age: of the first third of the lives, and of the last. */
+/** The heap of lives at their first micro-batches: in the first third of the lives, and in the last. */
 export function heapAcrossLives({ lives }: Soaked): Growth | null {
-  const heaps = lives
-    .slice(0, -1)
-    .flatMap((samples) => medianOf(samples.filter(({ ageMs }) => ageMs > youngMs)));
-  return growthOf(heaps);
+  return growthOf(lives.slice(0, -1).flatMap((samples) => heapsAtWork(samples).slice(0, 1)));
 }
 
-/** The heap of the life that was not killed: in its first third, and in its last, both under load. */
+/** The heap of the life that was not killed: in its first third, and in its last. */
 export function heapOfLastLife({ lives }: Soaked): Growth | null {
-  return growthOf(
-    lives
-      .at(-1)!
-      .filter(({ ageMs }) => ageMs > youngMs)
-      .map(({ heapMb }) => heapMb),
-  );
+  return growthOf(heapsAtWork(lives.at(-1)!));
 }
 
-const mayGrowBy = 1.5;
-const mayGrowMb = 30; // garbage that waits for its collection
+const mayGrowBy = 1.25;
+const mayGrowMb = 15; // what running micro-batches hold, which differs from moment to moment
 
 export function isGrown(growth: Growth | null): boolean {
   return growth !== null && growth.last > mayGrowBy * growth.first + mayGrowMb;
 }
 
-function medianOf(samples: readonly LifeSample[]): number[] {
-  return samples.length === 0 ? [] : [median(samples.map(({ heapMb }) => heapMb))];
+function heapsAtWork(samples: readonly LifeSample[]): number[] {
+  return samples.filter(({ worked }) => worked).map(({ heapMb }) => heapMb);
 }
 
 function growthOf(series: readonly number[]): Growth | null {

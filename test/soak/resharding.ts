@@ -52,7 +52,7 @@ export interface Resharding {
 }
 
 const fewest = 2;
-const most = 4;
+const most = 3;
 
 /** Splits until there are `most` open shards, merges until there are `fewest`, and so on. */
 export function reshardEvery(ms: number, client: KinesisClient, StreamName: string): Resharding {
