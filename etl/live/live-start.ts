@@ -60,18 +60,29 @@ async function moveLiveStart(
   const key = liveStartKey(product);
   for (;;) {
     const known = await get<LiveStart>(options, key);
-    const last = known?.value.from ?? null;
-    if (last !== null && missed.every((at) => at <= last)) return true;
-    const from = missed.length === 0 ? await startOf(options) : Math.max(...missed, last ?? missed[0]!);
-    if (from === null) return false;
+    const { from: last = null, sweptUntil } = known?.value ?? {};
+    if (last !== null && sweptUntil !== undefined && missed.every((at) => at <= last)) return true;
+    const begin = await startOf(options);
+    if (begin === null) return false;
+    const from = Math.max(...missed, last ?? missed[0] ?? begin);
+    const start = { from, sweptUntil: sweptUntil ?? oldestEvent(options, begin), rollups: keyed(product) };
     const written = await untilDone(options.effects, "Writing the live start", () =>
-      options.control.put(key, { from } satisfies LiveStart, known?.revision ?? null),
+      options.control.put(key, start satisfies LiveStart, known?.revision ?? null),
     );
     // another consumer was first, or this very write was and its answer was lost: look again
     if (written === null) continue;
     options.effects.log.info({ product: product.name, from: new Date(from).toISOString() }, "live from");
     return true;
   }
+}
+
+/** No event that is applied is older, however far a shard lags behind. */
+function oldestEvent({ stream }: LiveStartOptions, firstArrival: Instant): Instant {
+  return firstArrival - stream.latenessMs - stream.skewMs;
+}
+
+function keyed({ rollups }: Product): NonNullable<LiveStart["rollups"]> {
+  return rollups.filter(({ live }) => live).map(({ name, finest }) => ({ name, finest }));
 }
 
 /** Resolves to false when the checkpoint has moved on without the shapes. */

@@ -29,6 +29,11 @@ export function memoryInsights(): InsightStore & { readonly items: Map<string, L
     listLive: async function* (partition) {
       for (const item of items.values()) if (item.pk === partition) yield item;
     },
+    removeLive: async (keys) => {
+      let removed = 0;
+      for await (const key of keys) if (items.delete(idOf(key))) removed++;
+      return removed;
+    },
   };
 }
 
