@@ -21,7 +21,7 @@ export interface LiveRun {
 
 /** Windows of 12 records, so that a batch boundary falls everywhere. */
 export function startConsumer(
-  cloud: EmbeddedCloud,
+  cloud: Pick<EmbeddedCloud, "control" | "insights" | "lake" | "deadLetters">,
   stream: EventStream,
   products: readonly Product[],
   overrides: Partial<ConsumerOptions> = {},
