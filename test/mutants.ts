@@ -8,7 +8,7 @@ const copies = path.join(root, ".sluice", `mutants-${process.pid}`);
 
 export interface Mutation {
   readonly mistake: string;
-  /** Below etl/. */
+  /** A file below etl/, or a folder in which one file has the code. */
   readonly file: string;
   readonly code: string;
   readonly instead: string;
@@ -17,13 +17,14 @@ export interface Mutation {
 /** Imports files of a copy of etl/, by their paths below it; what they need of src/ is imported from where it is. */
 export type Mutant = <T>(file: string) => Promise<T>;
 
-/** Throws unless the file has the code, once. Without a mutation, the copy is whole. */
+/** Throws unless the code is there, once. Without a mutation, the copy is as it was. */
 export async function mutantOf(mutation: Mutation | null): Promise<Mutant> {
   const folder = path.join(copies, mutation?.mistake.replaceAll(/\W+/g, "-") ?? "none");
   await cp(path.join(root, "etl"), folder, { recursive: true });
-  for (const name of await readdir(folder, { recursive: true }))
-    if (name.endsWith(".ts"))
-      await rewrite(path.join(folder, name), name === mutation?.file ? mutation : null);
+  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".ts"));
+  const places = await Promise.all(names.map((name) => rewrite(folder, name, mutation)));
+  if (mutation !== null && places.reduce((sum, each) => sum + each, 0) !== 1)
+    throw new Error(`etl/${mutation.file} has no such code, once: ${mutation.code}`);
   return <T>(file: string) => import(path.join(folder, file)) as Promise<T>;
 }
 
@@ -31,13 +32,11 @@ export function removeMutants(): Promise<void> {
   return rm(copies, { recursive: true, force: true });
 }
 
-async function rewrite(file: string, mutation: Mutation | null): Promise<void> {
+/** Resolves to the number of places that the mutation is about. */
+async function rewrite(folder: string, name: string, mutation: Mutation | null): Promise<number> {
+  const file = path.join(folder, name);
   const text = (await readFile(file, "utf8")).replaceAll(`from "../../src/`, `from "${root}src/`);
-  if (mutation === null) return writeFile(file, text);
-  const { code, instead } = mutation;
-  if (text.split(code).length !== 2) throw new Error(`${mutation.file} has no such code, once: ${code}`);
-  await writeFile(
-    file,
-    text.replace(code, () => instead),
-  );
+  const parts = mutation !== null && name.startsWith(mutation.file) ? text.split(mutation.code) : [text];
+  await writeFile(file, parts.join(mutation?.instead));
+  return parts.length - 1;
 }
