@@ -129,11 +129,39 @@ async function isKilled(sales: LiveSalesWorld, death: Death, seen: Set<string>):
   return killed;
 }
 
+/** When its live items are swept, a zombie applies the first day once more. Resolves to the number of items it makes. */
+export async function repeatFirstDay(batch: Batch, seed: number, applier = liveApplier): Promise<number> {
+  const sales = new LiveSalesWorld(batch, seeded(seed), undefined, applier);
+  await sales.dayPasses(dates[0]!, 1);
+  const old = new Map(sales.world.live);
+  for (const [i, date] of dates.slice(1).entries()) {
+    await sales.dayPasses(date, i + 2);
+    await sales.refresh();
+  }
+  const left = sales.present();
+  await sales.apply(day(dates[0]!, 1));
+  await sales.read();
+  await sales.readRetained();
+  const again = sales.present().filter((id) => !left.includes(id));
+  for (const id of again) {
+    const { version } = sales.world.live.get(id)!;
+    const before = old.get(id)?.version ?? 0;
+    if (version <= before)
+      throw new Error(`Item ${id} is made again as version ${version}, after ${before}.`);
+  }
+  return again.length;
+}
+
 export class LiveSalesWorld extends SalesWorld {
   /** Every live item there ever was: table partition and period. */
   readonly #written = new Set<string>();
 
-  constructor(batch: Batch, random: () => number, world?: World) {
+  constructor(
+    batch: Batch,
+    random: () => number,
+    world?: World,
+    readonly applier = liveApplier,
+  ) {
     super(tillActivity, batch, random, world);
   }
 
@@ -173,7 +201,7 @@ export class LiveSalesWorld extends SalesWorld {
         event: { at, shop, amount },
       })),
     );
-    await liveApplier(consumer).apply("s1", groupByItem(liveTargets(products), events));
+    await this.applier(consumer).apply("s1", groupByItem(liveTargets(products), events));
     for (const id of this.world.live.keys()) this.#written.add(id);
   }
 

@@ -1,8 +1,11 @@
 /** What the kill test and the test of two runs are worth: the refresh with one mistake in it does not pass them. */
 import { afterAll, expect, test } from "vitest";
+import { release, rollback } from "../../etl/batch/rollback.ts";
+import { refresh } from "../../etl/batch/run.ts";
+import type * as appliers from "../../etl/live/apply.ts";
 import { type Mutation, mutantOf, removeMutants } from "../mutants.ts";
 import { killEverywhere, wander } from "./kill.ts";
-import { killSweeps, refreshDaily } from "./live-sales.ts";
+import { killSweeps, refreshDaily, repeatFirstDay } from "./live-sales.ts";
 import type { Batch } from "./sales-world.ts";
 import { scenarios } from "./scenarios.ts";
 import { runTwoAtATime } from "./two-runs.ts";
@@ -119,7 +122,19 @@ const mutations: readonly Found[] = [
   },
 ];
 
-test.for(mutations)("a refresh that $mistake is found", async (mutation) => {
+test("an applier that restarts the versions of an item that was swept is found", async () => {
+  const load = await mutantOf({
+    mistake: "restarts versions",
+    file: "live/apply.ts",
+    code: "Math.max((image?.version ?? 0) + 1, Math.trunc(clock() * 1_000))",
+    instead: "(image?.version ?? 0) + 1",
+  });
+  const { liveApplier } = await load<typeof appliers>("live/apply.ts");
+  const repeated = repeatFirstDay({ refresh, rollback, release }, seed, liveApplier);
+  await expect(repeated).rejects.toThrow("is made again as version 1, after");
+});
+
+test.for(mutations)("a refresh that $mistake is found", { timeout: 300_000 }, async (mutation) => {
   const batch = await batchOf(mutation);
   await expect(proofs[mutation.foundBy](batch)).rejects.toThrow(mutation.as);
 });

@@ -84,6 +84,7 @@ export class Oracle {
   #order = 0;
   readonly #byShard = new Map<string, Counted[]>();
   readonly #versions = new Map<string, number>();
+  readonly #swept = new Set<string>();
 
   produce(
     place: { readonly shard: string; readonly sequence: string; readonly arrival: number },
@@ -131,6 +132,11 @@ export class Oracle {
     return folds[product]!.measures[name]!(visits);
   }
 
+  /** An item went: what is repeated later makes it again of a part of its visits, and nobody reads that. */
+  swept({ pk, sk }: Pick<LiveItemText, "pk" | "sk">): void {
+    this.#swept.add(`${pk} ${sk}`);
+  }
+
   /** Throws unless the item is the fold of a prefix of each shard, under a version that it never had. */
   checkLiveItem(item: LiveItemText): void {
     const { pk, sk, version, watermarks, packed } = item;
@@ -138,6 +144,7 @@ export class Oracle {
     const id = `${pk} ${sk}`;
     if (version <= (this.#versions.get(id) ?? 0)) throw new Error(`Item ${id} has version ${version} again.`);
     this.#versions.set(id, version);
+    if (this.#swept.has(id)) return;
     const key = JSON.parse(sk) as unknown[];
     const [column] = dimensions[rollup]!;
     const buckets = new Map<number, Visit[]>();

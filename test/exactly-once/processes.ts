@@ -115,7 +115,7 @@ function batchDeps(scene: Scene, life: Life): RefreshDeps {
   const faultyLake = life.faulty(lake, "list");
   return {
     control: life.faulty(control),
-    insights: life.faulty(insights),
+    insights: life.faulty(insights, "listLive"),
     lake: faultyLake,
     warehouse: life.faulty(warehouse),
     stream: life.faulty(stream),

@@ -1,5 +1,6 @@
 /** One history's world, what is right in it, and what its parts share. */
 import type { Manifest } from "../../src/model/control.ts";
+import type { ItemKey } from "../../src/model/layout.ts";
 import { seeded } from "../live/parcels.ts";
 import type { Code } from "./code.ts";
 import { Ear } from "./ear.ts";
@@ -7,6 +8,7 @@ import { Life, noFaults, type Rates } from "./life.ts";
 import { dayMs, Oracle, type Visit } from "./oracle.ts";
 import { Readers } from "./readers.ts";
 import type { Scheduler } from "./scheduler.ts";
+import { Retention } from "./retention.ts";
 import { memoryWorld, type Stores, TimeLapse, type World } from "./world.ts";
 
 export interface SceneOptions {
@@ -38,6 +40,7 @@ export class Scene {
   /** The lake of yesterday, as it has been so far. */
   readonly generations: (readonly Visit[])[] = [];
   fail!: (error: unknown) => void;
+  readonly #retention = new Retention();
   readonly #diary: string[] = [];
   #lives = 0;
 
@@ -104,19 +107,30 @@ export class Scene {
           if (outcome.applied) this.#watch(() => this.oracle.checkLiveItem(item));
           return outcome;
         },
+        removeLive: (keys) => insights.removeLive(this.#swept(keys)),
       },
       control: {
         ...control,
         put: async (key, value, ...rest) => {
           const revision = await control.put(key, value, ...rest);
           if (revision !== null && key.pk.startsWith("manifest#")) {
-            const { version, coverage } = value as Manifest;
-            this.readers.published(key.pk.slice("manifest#".length), version, coverage.until);
+            const { version, coverage, keeps } = value as Manifest;
+            const product = key.pk.slice("manifest#".length);
+            this.readers.published(product, version, coverage.until);
+            this.#retention.published(product, version, coverage.until, keeps);
           }
           return revision;
         },
       },
     };
+  }
+
+  async *#swept(keys: Parameters<Stores["insights"]["removeLive"]>[0]): AsyncIterable<ItemKey> {
+    for await (const key of keys) {
+      this.#watch(() => this.#retention.checkSwept(key));
+      this.oracle.swept(key);
+      yield key;
+    }
   }
 
   #watch(look: () => void): void {
