@@ -155,9 +155,6 @@ const proofs = {
 
 async function batchOf(mutation: Mutation): Promise<Batch> {
   const load = await mutantOf(mutation);
-  const [{ refresh }, { rollback, release }] = [
-    await load<Batch>("batch/run.ts"),
-    await load<Batch>("batch/rollback.ts"),
-  ];
-  return { refresh, rollback, release };
+  const [run, back] = [await load<Batch>("batch/run.ts"), await load<Batch>("batch/rollback.ts")];
+  return { refresh: run.refresh, rollback: back.rollback, release: back.release };
 }
