@@ -1,6 +1,6 @@
 /**
  * What no retained manifest reaches is removed: segments, pages, gold, compacted partitions and documents of editions
- * that are too old to go back to, or that were never published and never will be.
+ * that are too old to go back to, or that were never published and never will be; and live items that none needs.
  *
  * Delivery guarantee: nothing that a reader, a rollback or a running refresh may still use is removed. The published
  * manifest names the oldest version that is kept (`keeps`, which never falls); a rollback republishes none older, upon
@@ -29,12 +29,13 @@ import { editionId } from "./builds.ts";
 import type { RefreshDeps } from "./deps.ts";
 import { partitionOf } from "./partitions.ts";
 import { readPages, Reach, refId, refsOf } from "./reach.ts";
+import { sweepLive } from "./sweep-live.ts";
 import { sweepSegments } from "./sweep-segments.ts";
 
 /** What has run for longer has ended, or will never see its end. */
 const longestRefreshMs = dayMs;
 
-/** Resolves to the number of items removed. */
+/** Resolves to the number of items removed, live ones included. */
 export async function sweep(product: Product, deps: RefreshDeps): Promise<number> {
   const { control } = deps;
   const manifest = await control.get<Manifest>(manifestKey(product));
@@ -45,7 +46,8 @@ export async function sweep(product: Product, deps: RefreshDeps): Promise<number
   const crashed = crashedBuilds(builds, editions, manifest.value, since);
   const removed = await sweepEditions(product, manifest.value, editions, crashed, since, deps);
   await sweepCompacted(product, since, deps);
-  return removed;
+  const kept = keptEditions(manifest.value, editions);
+  return removed + (await sweepLive(product, coveredByAll(manifest.value, kept), deps));
 }
 
 /** Those that wrote files at most: nothing tells of segments. */
@@ -116,6 +118,11 @@ export function keptEditions(
     manifest.edition,
   );
   return chain.filter(({ version }) => version >= (manifest.keeps ?? 1));
+}
+
+/** What every manifest that is kept answers for without live items. */
+function coveredByAll({ coverage }: Manifest, kept: readonly Edition[]): Instant {
+  return Math.min(coverage.until, ...kept.map(({ manifest }) => manifest.coverage.until));
 }
 
 /** Folders of gold that the editions named, and what they wrote without naming it. */

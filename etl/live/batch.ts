@@ -6,7 +6,7 @@
  */
 import type { LiveUpdate } from "../../src/backends/broadcast.ts";
 import type { StreamRecord } from "../../src/backends/event-stream.ts";
-import { shapeId } from "../../src/model/control.ts";
+import { type Checkpoint, shapeId } from "../../src/model/control.ts";
 import type { Source } from "../../src/model/source.ts";
 import type { Instant } from "../../src/model/time.ts";
 import { advance, beforeAll, type Position, type Reached } from "./checkpoint.ts";
@@ -84,10 +84,10 @@ function newestOf(source: Source, known: Instant | null, events: readonly Decode
   return newest;
 }
 
-function updateOf(
+export function updateOf(
   { source, stream }: LivePath,
   shard: string,
-  { arrival, newest }: Reached,
+  { arrival, newest }: Checkpoint,
   items: LiveUpdate["items"],
   events: readonly DecodedEvent[],
 ): LiveUpdate {

@@ -6,7 +6,7 @@
  * Delivery guarantee: decided before the first batch under the shape is applied; no checkpoint names the shape
  * before. A crash between the two moves it again, no further than the checkpoints have come.
  */
-import type { ControlStore } from "../../src/backends/control-store.ts";
+import type { ControlStore, Versioned } from "../../src/backends/control-store.ts";
 import type { EventStream, StreamRecord } from "../../src/backends/event-stream.ts";
 import { clockKey, type LiveStart, liveStartKey, missedUntil, shapeId } from "../../src/model/control.ts";
 import type { Product } from "../../src/model/product.ts";
@@ -61,12 +61,14 @@ async function moveLiveStart(
   const key = liveStartKey(product);
   for (;;) {
     const known = await get<LiveStart>(options, key);
-    const last = known?.value.from ?? null;
-    if (last !== null && missed.every((at) => at <= last)) return true;
-    const from = missed.length === 0 ? await startOf(options) : Math.max(...missed, last ?? missed[0]!);
-    if (from === null) return false;
+    const { from: last = null, sweptUntil } = known?.value ?? {};
+    if (last !== null && sweptUntil !== undefined && missed.every((at) => at <= last)) return true;
+    const begin = await startOf(options);
+    if (begin === null) return false;
+    const from = Math.max(...missed, last ?? missed[0] ?? begin);
+    const start = { from, sweptUntil: sweptUntil ?? oldestEvent(options, begin), rollups: keyed(product) };
     const written = await untilDone(options.effects, "Writing the live start", () =>
-      options.control.put(key, { from } satisfies LiveStart, known?.revision ?? null),
+      options.control.put(key, start satisfies LiveStart, known?.revision ?? null),
     );
     // another consumer was first, or this very write was and its answer was lost: look again
     if (written === null) continue;
@@ -75,12 +77,8 @@ async function moveLiveStart(
   }
 }
 
-/** A start that a product may move back to. */
-export interface EarlierStart {
-  readonly from: Instant;
-  /** Of the start that it replaces. */
-  readonly revision: number;
-}
+/** A start that a product may move back to, and the revision of the one that it replaces. */
+export type EarlierStart = Versioned<LiveStart>;
 
 /**
  * The start that is right once the live items of a product hold all that was consumed since `from`: since when some
@@ -100,7 +98,9 @@ export async function completedStart(
   );
   const starts = await Promise.all(options.products.map((each) => startsOf(options, each)));
   const earliest = Math.max(from, Math.min(...starts.flat()));
-  return arePast && earliest < known.value.from ? { from: earliest, revision: known.revision } : null;
+  return arePast && earliest < known.value.from
+    ? { ...known, value: { ...known.value, from: earliest } }
+    : null;
 }
 
 /** Of all shapes that a product has had. */
@@ -114,9 +114,41 @@ async function startsOf({ control, effects }: CheckpointOptions, product: Produc
 export async function moveStartBack(
   { control }: CheckpointOptions,
   product: Product,
-  { from, revision }: EarlierStart,
+  { value, revision }: EarlierStart,
 ): Promise<boolean> {
-  return (await control.put(liveStartKey(product), { from } satisfies LiveStart, revision)) !== null;
+  return (await control.put(liveStartKey(product), value, revision)) !== null;
+}
+
+/** Until when the live items of a product were removed, since every manifest that is kept covers them; null where none were. */
+export async function sweptUntil(options: CheckpointOptions, product: Product): Promise<Instant | null> {
+  return (await get<LiveStart>(options, liveStartKey(product)))?.value.sweptUntil ?? null;
+}
+
+/** Has items removed once more that were written while others like them were being removed. */
+export async function sweepAgain(
+  options: CheckpointOptions,
+  product: Product,
+  since: Instant | null,
+): Promise<void> {
+  for (;;) {
+    const known = await get<LiveStart>(options, liveStartKey(product));
+    if (known === null || since === null || (known.value.sweptUntil ?? since) <= since) return;
+    const again = { ...known.value, sweptUntil: since };
+    const key = liveStartKey(product);
+    const written = await untilDone(options.effects, "Writing the live start", () =>
+      options.control.put(key, again, known.revision),
+    );
+    if (written !== null) return;
+  }
+}
+
+/** No event that is applied is older, however far a shard lags behind. */
+function oldestEvent({ stream }: LiveStartOptions, firstArrival: Instant): Instant {
+  return firstArrival - stream.latenessMs - stream.skewMs;
+}
+
+function keyed({ rollups }: Product): NonNullable<LiveStart["rollups"]> {
+  return rollups.filter(({ live }) => live).map(({ name, finest }) => ({ name, finest }));
 }
 
 /** Resolves to false when the checkpoint has moved on without the shapes. */

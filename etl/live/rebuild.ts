@@ -29,7 +29,7 @@ import { type ArchivedShard, archivedShards } from "./archived.ts";
 import type { Effects } from "./effects.ts";
 import { lookupEnricher } from "./enrich.ts";
 import { liveTargets } from "./fold.ts";
-import { completedStart, moveStartBack } from "./live-start.ts";
+import { completedStart, moveStartBack, sweepAgain, sweptUntil } from "./live-start.ts";
 import { judged, type Verdict, writeItems } from "./rebuilt-items.ts";
 import { Recompute, type RebuiltTarget } from "./recompute.ts";
 
@@ -78,9 +78,10 @@ export async function rebuildLive(options: RebuildOptions): Promise<RebuildResul
   const { product, dryRun, progress } = options;
   const stream = streamOf(product);
   const until = await endOfTime(options, stream);
-  const targets = rebuiltTargets(options, until);
   const context = { ...options, source: product.source, stream };
   const shared = { ...context, products: options.products.filter(({ source }) => source === product.source) };
+  const swept = await sweptUntil(shared, product);
+  const targets = rebuiltTargets(options, until, swept);
   // before anything is read: who moves it from here on knows of a gap that is not filled here
   const start = await completedStart(shared, product, Math.max(...targets.map(({ from }) => from)));
   const shards = await archivedShards(context);
@@ -92,6 +93,7 @@ export async function rebuildLive(options: RebuildOptions): Promise<RebuildResul
     await writeItems(shared, recompute, verdicts, (done) =>
       progress?.({ stage: "items", done, total: verdicts.size, unit: "items" }),
     );
+  if (!dryRun) await sweepAgain(shared, product, swept);
   const isMoved = !dryRun && start !== null && (await moveStartBack(shared, product, start));
   const count = (verdict: Verdict): number =>
     [...verdicts.values()].filter((each) => each === verdict).length;
@@ -103,7 +105,7 @@ export async function rebuildLive(options: RebuildOptions): Promise<RebuildResul
     shards: recompute.through.size,
     files,
     events: recompute.events,
-    completeFrom: isMoved ? start.from : null,
+    completeFrom: isMoved ? start.value.from : null,
   };
 }
 
@@ -125,14 +127,19 @@ async function endOfTime({ control, effects }: RebuildOptions, stream: Stream): 
   );
 }
 
-function rebuiltTargets({ product, from }: RebuildOptions, until: Instant): readonly RebuiltTarget[] {
+/** What is swept is not made again: editions answer for it. */
+function rebuiltTargets(
+  { product, from }: RebuildOptions,
+  until: Instant,
+  swept: Instant | null,
+): readonly RebuiltTarget[] {
   if (from >= until - dayMs)
     throw new UserInputError(
       `Live items are rebuilt from a time in the past. Got ${formatInstant(from)}; it is ${formatInstant(until - dayMs)}${product.source.stream?.replay ? " by the replay's clock" : ""}.`,
     );
   return liveTargets([product]).map((target) => ({
     ...target,
-    from: periodRange(periodOf(from, target.rollup.finest)).from,
+    from: periodRange(periodOf(Math.max(from, swept ?? from), target.rollup.finest)).from,
   }));
 }
 

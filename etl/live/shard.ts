@@ -5,7 +5,7 @@
  */
 import type { EventStream, Fetched, StreamRecord } from "../../src/backends/event-stream.ts";
 import type { Instant } from "../../src/model/time.ts";
-import { runBatch } from "./batch.ts";
+import { runBatch, updateOf } from "./batch.ts";
 import type { Position } from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
 import { enterShard } from "./live-start.ts";
@@ -52,7 +52,10 @@ export async function consumeShard(options: ShardOptions, shard: string): Promis
     }
     const ended = fetched.next === null;
     if (window.records.length > 0 && (ended || isFull(window, limits, clock()))) await flush();
-    if (ended) return true;
+    if (ended) {
+      await announceEnd(path, shard, position);
+      return true;
+    }
     await wait(pauseMs(fetched, window, limits, clock()), signal);
   }
   return false;
@@ -91,6 +94,12 @@ async function run(
   const batch = await runBatch(path, shard, position, records);
   path.effects.log.info({ shard, in: batch.in, applied: batch.applied, dead: batch.dead }, "micro-batch");
   return batch.position;
+}
+
+/** An earlier process may have lost the last updates of the shard to a broadcast that was down, and died. */
+async function announceEnd(path: LivePath, shard: string, position: Position): Promise<void> {
+  if (position === null || position.value.sequence === null) return;
+  await path.announcer.end(updateOf(path, shard, position.value, [], []));
 }
 
 /** Fetches what follows, at least from `limit` on; opens a new iterator, after the last record seen, when one expires. */

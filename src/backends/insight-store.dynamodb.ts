@@ -42,12 +42,14 @@ const maxBackoffMs = 10_000;
 export function dynamoInsightStore(options: DynamoInsightStoreOptions): InsightStore {
   const documents = DynamoDBDocumentClient.from(options.client);
   const writes = { ...options, table: options.tables.insights };
+  const removals = { ...options, table: options.tables.live };
   return {
     read: (segments, live) => read(options, documents, segments, live),
     writeSegments: (items, progress) => writeInBatches(writes, mapped(items, putOf), progress),
     removeSegments: (keys) => writeInBatches(writes, mapped(batchesOf(keys, readBatch), deleteOf)),
     writeLive: (item, expected) => writeLive(options, item, expected),
     listLive: (partition) => listLive(documents, options.tables.live, partition),
+    removeLive: (keys) => writeInBatches(removals, mapped(batchesOf(keys, readBatch), deleteOf)),
   };
 }
 

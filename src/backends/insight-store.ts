@@ -8,7 +8,7 @@ export interface SegmentItem extends ItemKey {
 
 /** A live item: the folded state of one key and period, with one watermark per shard. */
 export interface LiveItem extends ItemKey {
-  /** Never used twice for a key, also across expiry: readers drop what they have seen. */
+  /** Never used twice for a key, also when it is swept and made again: readers drop what they have seen. */
   readonly version: number;
   /** Per shard the sortable sequence number of the last event in the item's numbers. */
   readonly watermarks: Readonly<Record<string, string>>;
@@ -43,6 +43,8 @@ export interface InsightStore {
   writeLive(item: LiveItem, expected: number | null): Promise<LiveWrite>;
   /** All live items of one partition key: the keys of one rollup and period. */
   listLive(partition: string): AsyncIterable<LiveItem>;
+  /** Removes live items, whatever their version, 25 a call. Resolves to the number of keys. Idempotent. */
+  removeLive(keys: AsyncIterable<ItemKey> | Iterable<ItemKey>): Promise<number>;
 }
 
 export interface InsightRead {

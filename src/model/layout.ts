@@ -96,7 +96,7 @@ export function liveKey(
 }
 
 export function livePartition(
-  product: Product,
+  product: Pick<Product, "name" | "shape">,
   rollup: Pick<Rollup, "name" | "finest">,
   period: string,
 ): string {

@@ -97,6 +97,15 @@ test("the live items of a partition are listed, all pages of them", async () => 
   expect(listed).toEqual(items);
 });
 
+test("live items are removed, whatever their version, and what is gone stays gone", async () => {
+  const items = Array.from({ length: 60 }, (_, i) => ({ ...live(i), pk: "ended" }));
+  const other = { ...live(0), pk: "goes on" };
+  await Promise.all([...items, other].map((item) => store.writeLive(item, null)));
+  expect(await store.removeLive(store.listLive("ended"))).toBe(60);
+  expect(await store.removeLive([items[0]!])).toBe(1);
+  expect((await store.read([], [...items, other])).live).toEqual(new Map([[itemId(other), other]]));
+});
+
 test("a store that does not answer is BACKEND_UNAVAILABLE", async () => {
   const client = local.through(() => Promise.reject(new Error("no route")));
   const unreachable = dynamoInsightStore({ ...options, client });

@@ -66,10 +66,10 @@ async function killOnce(
   return version > before ? "published" : "unpublished";
 }
 
-function stateOf({ control, insights, lake, catalogue }: World): string {
+export function stateOf({ control, insights, live, lake, catalogue }: World): string {
   const tables = [...catalogue].map(([table, partitions]) => [table, ...partitions]);
   return createHash("md5")
-    .update(JSON.stringify([...control, ...insights, ...lake.keys(), ...tables]))
+    .update(JSON.stringify([...control, ...insights, ...live, ...lake.keys(), ...tables]))
     .digest("hex");
 }
 

@@ -17,7 +17,7 @@ import { type Catalogue, type Life, lakeRoot, type World } from "./memory-world.
 export type Sale = readonly [at: Instant, shop: string, events: number, amount: number];
 
 /** A row of gold: rollup, bucket of its finest grain, key, state. */
-type GoldRow = readonly [string, Instant | null, readonly (string | number)[], State];
+export type GoldRow = readonly [string, Instant | null, readonly (string | number)[], State];
 
 /** Starting a statement and asking for its end are calls: a statement that was started runs, whoever waits for it. */
 export function catalogueWarehouse(world: World, life: Life): Warehouse {
@@ -59,7 +59,7 @@ function unload(world: World, sql: string, target: string): void {
     );
 }
 
-function ddl(catalogue: Catalogue, sql: string): void {
+export function ddl(catalogue: Catalogue, sql: string): void {
   if (sql.startsWith("CREATE DATABASE")) return;
   const table = /`\w+`\.`\w+`/.exec(sql)![0].replaceAll("`", "");
   if (sql.startsWith("CREATE")) return void (catalogue.has(table) || catalogue.set(table, new Map()));
@@ -77,10 +77,10 @@ function ddl(catalogue: Catalogue, sql: string): void {
   }
 }
 
-const tableIn = (sql: string): string => /FROM ("\w+"\."\w+")/.exec(sql)![1]!.replaceAll('"', "");
-const valuesIn = (sql: string): string[] =>
+export const tableIn = (sql: string): string => /FROM ("\w+"\."\w+")/.exec(sql)![1]!.replaceAll('"', "");
+export const valuesIn = (sql: string): string[] =>
   [.../IN \(([^)]+)\)/.exec(sql)![1]!.matchAll(/'([^']+)'/g)].map(([, value]) => value!);
-const untilIn = (sql: string): Instant =>
+export const untilIn = (sql: string): Instant =>
   Date.parse(`${/TIMESTAMP '([^']+)'/.exec(sql)![1]!.replace(" ", "T")}Z`);
 
 /** Reads all rows of a partition; of the helper table those of all its parts. */

@@ -6,7 +6,7 @@
 import { createHash } from "node:crypto";
 import { batchesOf, inParallel } from "../../src/backends/batches.ts";
 import type { ControlStore } from "../../src/backends/control-store.ts";
-import type { InsightStore } from "../../src/backends/insight-store.ts";
+import type { InsightStore, LiveItem } from "../../src/backends/insight-store.ts";
 import type { Lake } from "../../src/backends/lake.ts";
 import type { ItemKey } from "../../src/model/layout.ts";
 
@@ -17,6 +17,7 @@ export interface World {
   /** `pk\nsk` -> revision and JSON. */
   readonly control: Map<string, { readonly revision: number; readonly json: string }>;
   readonly insights: Map<string, string>;
+  readonly live: Map<string, LiveItem>;
   readonly lake: Map<string, string>;
   readonly catalogue: Catalogue;
   now: number;
@@ -24,13 +25,21 @@ export interface World {
 
 export function newWorld(): World {
   const now = Date.UTC(2024, 5, 1);
-  return { control: new Map(), insights: new Map(), lake: new Map(), catalogue: new Map(), now };
+  return {
+    control: new Map(),
+    insights: new Map(),
+    live: new Map(),
+    lake: new Map(),
+    catalogue: new Map(),
+    now,
+  };
 }
 
 export function copyOf(world: World): World {
   return {
     control: new Map(world.control),
     insights: new Map(world.insights),
+    live: new Map(world.live),
     lake: new Map(world.lake),
     catalogue: new Map([...world.catalogue].map(([table, partitions]) => [table, new Map(partitions)])),
     now: world.now,
@@ -131,7 +140,7 @@ async function* flattened<T>(
 /** Small batches, so that many calls lie within a load. */
 const writeBatch = 4;
 
-export function memoryInsights({ insights }: World, life: Life): InsightStore {
+export function memoryInsights({ insights, live: liveItems }: World, life: Life): InsightStore {
   const write = async <T>(items: AsyncIterable<T> | Iterable<T>, apply: (item: T) => void) => {
     let written = 0;
     await inParallel(batchesOf(items, writeBatch), 2, async (batch) => {
@@ -140,23 +149,26 @@ export function memoryInsights({ insights }: World, life: Life): InsightStore {
     });
     return written;
   };
+  const found = <T>(items: ReadonlyMap<string, T>, keys: readonly ItemKey[]) =>
+    new Map(
+      keys.flatMap((key) => (items.has(idOf(key)) ? [[idOf(key), items.get(idOf(key))!] as const] : [])),
+    );
   return {
-    read: (segments) =>
-      life.read(() => ({
-        segments: new Map(
-          segments.flatMap((key) => {
-            const packed = insights.get(idOf(key));
-            return packed === undefined ? [] : [[idOf(key), packed] as const];
-          }),
-        ),
-        live: new Map(),
-      })),
+    read: (segments, live) =>
+      life.read(() => ({ segments: found(insights, segments), live: found(liveItems, live) })),
     writeSegments: (batches) => write(flattened(batches), (item) => insights.set(idOf(item), item.packed)),
     removeSegments: (keys) => write(keys, (key) => insights.delete(idOf(key))),
-    writeLive: () => Promise.reject(new Error("A refresh writes no live items.")),
-    listLive: () => {
-      throw new Error("A refresh reads no live items.");
+    writeLive: (item, expected) =>
+      life.write(() => {
+        const current = liveItems.get(idOf(item)) ?? null;
+        if ((current?.version ?? null) !== expected) return { applied: false, writeUnits: 1, current };
+        liveItems.set(idOf(item), item);
+        return { applied: true, writeUnits: 1 };
+      }),
+    listLive: async function* (partition) {
+      yield* await life.read(() => [...liveItems.values()].filter(({ pk }) => pk === partition));
     },
+    removeLive: (keys) => write(keys, (key) => liveItems.delete(idOf(key))),
   };
 }
 

@@ -44,7 +44,7 @@ const hasBoards = ({ manifest }: StoredEdition, rollup: string): boolean =>
   manifest.layout.rollups.some(({ name, within }) => name === rollup && within !== null);
 
 /** 2001-06-27, 2001-06 or 2001 ends there. */
-function endOf(period: string): number {
+export function endOf(period: string): number {
   const [year = 0, month, day] = period.split("-").map(Number);
   if (month === undefined) return Date.UTC(year + 1, 0);
   return day === undefined ? Date.UTC(year, month) : Date.UTC(year, month - 1, day + 1);

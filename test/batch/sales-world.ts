@@ -201,7 +201,7 @@ export class SalesWorld {
 }
 
 /** Nothing is asked of it: all is stored. */
-function noAdHoc(control: ControlStore): AdHocJobs {
+export function noAdHoc(control: ControlStore): AdHocJobs {
   const unasked = () => Promise.reject(new Error("All of it is stored."));
   return new AdHocJobs({
     jobs: control,

@@ -153,13 +153,9 @@ function measuresOf(insight: Insight): Promise<(number | null)[]> {
 }
 
 /** What is right: only buckets of the finest grain that have ended at `until` are counted. */
-export function truth({ lake, archive = {}, arrival }: Generation): string {
+export function truth(generation: Generation, until = coveredBy(generation)): string {
+  const { lake, archive = {}, arrival } = generation;
   const sales = [...Object.values(lake), ...Object.values(archive)].flat();
-  const newestDay = Object.keys(lake).sort().at(-1)!;
-  const until =
-    arrival === undefined
-      ? instant(`${newestDay}T00:00`) + 86_400_000
-      : Math.floor((Date.parse(arrival) - 3_600_000) / 3_600_000) * 3_600_000;
   const answers = questions(arrival === undefined ? week : ended).map(({ shops, range, grain }) => {
     const finest = shops === null ? "HOUR" : "DAY";
     return bucketsIn(range, grain).map(([from, to]) => {
@@ -176,6 +172,13 @@ export function truth({ lake, archive = {}, arrival }: Generation): string {
     });
   });
   return JSON.stringify(answers);
+}
+
+function coveredBy({ lake, arrival }: Generation): number {
+  const newestDay = Object.keys(lake).sort().at(-1)!;
+  return arrival === undefined
+    ? instant(`${newestDay}T00:00`) + 86_400_000
+    : Math.floor((Date.parse(arrival) - 3_600_000) / 3_600_000) * 3_600_000;
 }
 
 function bucketsIn({ from, to }: { from: number; to: number }, grain: string | null): [number, number][] {

@@ -68,6 +68,40 @@ describe("a broadcast that is down", () => {
     ]);
   });
 
+  it("has its gap told of a shard that has ended, of which nothing follows", async () => {
+    const heard: LiveUpdate[] = [];
+    let down = false;
+    const publish = async (message: Broadcasted): Promise<void> => {
+      if (down) throw new Error("down");
+      heard.push(message as LiveUpdate);
+    };
+    const announced = announcer({
+      broadcast: { publish } as unknown as Broadcast,
+      effects: { ...effects, wait: waitFor },
+    });
+    const [whole, child] = ["2", "3"].map((shard) => ({ ...update(1), shard })) as [LiveUpdate, LiveUpdate];
+    await announced.publish(whole);
+    await announced.end(whole);
+    await announced.publish(update(1));
+    down = true;
+    await announced.publish(update(2));
+    await announced.end(update(2));
+    down = false;
+    await announced.publish(child);
+    await announced.publish(child);
+    expect(heard.map(({ shard, gap }) => [shard, gap])).toEqual([
+      ["2", true],
+      ["1", true],
+      ["3", true],
+      ["1", true],
+      ["3", undefined],
+    ]);
+    // the process before may have died with a gap of the shard to be told
+    const next = announcer({ broadcast: { publish } as unknown as Broadcast, effects });
+    await next.end(update(2));
+    expect(heard.at(-1)).toEqual({ ...update(2), gap: true });
+  });
+
   it("is given up after a while when it does not answer", async () => {
     const publish = (): Promise<void> => new Promise(() => {});
     const announced = announcer({ broadcast: { publish } as unknown as Broadcast, effects });

@@ -1,4 +1,5 @@
 /** The stores of the live path in memory, and a layer between code and store that fails as stores and machines do. */
+import { createHash } from "node:crypto";
 import type { ControlStore } from "../../src/backends/control-store.ts";
 import type { DeadLetter, DeadLetters, LetterKey, Settled } from "../../src/backends/dead-letters.ts";
 import type { InsightStore, LiveItem } from "../../src/backends/insight-store.ts";
@@ -8,18 +9,35 @@ import type { Effects } from "../../etl/live/effects.ts";
 
 const idOf = ({ pk, sk }: ItemKey): string => `${pk}\n${sk}`;
 
-export function memoryInsights(): InsightStore & { readonly items: Map<string, LiveItem> } {
+export interface MemoryInsights extends InsightStore {
+  readonly items: Map<string, LiveItem>;
+  readonly segments: Map<string, string>;
+}
+
+export function memoryInsights(): MemoryInsights {
   const items = new Map<string, LiveItem>();
+  const segments = new Map<string, string>();
   return {
     items,
-    read: async (_, live) => ({
-      segments: new Map(),
-      live: new Map(
-        live.flatMap((key) => (items.has(idOf(key)) ? [[idOf(key), items.get(idOf(key))!]] : [])),
-      ),
-    }),
-    writeSegments: async () => 0,
-    removeSegments: async () => 0,
+    segments,
+    read: async (stored, live) => ({ segments: found(segments, stored), live: found(items, live) }),
+    writeSegments: async (batches) => {
+      let written = 0;
+      for await (const batch of batches)
+        for (const item of batch) {
+          segments.set(idOf(item), item.packed);
+          written++;
+        }
+      return written;
+    },
+    removeSegments: async (keys) => {
+      let removed = 0;
+      for await (const key of keys) {
+        segments.delete(idOf(key));
+        removed++;
+      }
+      return removed;
+    },
     writeLive: async (item, expected) => {
       const current = items.get(idOf(item)) ?? null;
       if ((current?.version ?? null) !== expected) return { applied: false, writeUnits: 1, current };
@@ -29,7 +47,18 @@ export function memoryInsights(): InsightStore & { readonly items: Map<string, L
     listLive: async function* (partition) {
       for (const item of items.values()) if (item.pk === partition) yield item;
     },
+    removeLive: async (keys) => {
+      let removed = 0;
+      for await (const key of keys) if (items.delete(idOf(key))) removed++;
+      return removed;
+    },
   };
+}
+
+function found<T>(stored: ReadonlyMap<string, T>, keys: readonly ItemKey[]): Map<string, T> {
+  return new Map(
+    keys.flatMap((key) => (stored.has(idOf(key)) ? [[idOf(key), stored.get(idOf(key))!] as const] : [])),
+  );
 }
 
 export function memoryControl(): ControlStore & { readonly documents: Map<string, string> } {
@@ -51,20 +80,32 @@ export function memoryControl(): ControlStore & { readonly documents: Map<string
       return (revision ?? 0) + 1;
     },
     remove: async (keys) => {
-      for (const key of keys) documents.delete(idOf(key));
+      for (const key of keys) {
+        documents.delete(idOf(key));
+        revisions.delete(idOf(key));
+      }
     },
     list: async (pk: string) =>
-      [...documents].flatMap(([id, text]) => {
-        const [partition = "", sk = ""] = id.split("\n");
-        return partition === pk
-          ? [{ pk, sk, value: JSON.parse(text) as never, revision: revisions.get(id)! }]
-          : [];
-      }),
+      [...documents.keys()]
+        .filter((id) => id.startsWith(`${pk}\n`))
+        .sort()
+        .map((id) => ({
+          pk,
+          sk: id.slice(pk.length + 1),
+          value: JSON.parse(documents.get(id)!) as never,
+          revision: revisions.get(id)!,
+        })),
   };
 }
 
 export function memoryLake(): Lake & { readonly objects: Map<string, Uint8Array> } {
   const objects = new Map<string, Uint8Array>();
+  const etags = new WeakMap<Uint8Array, string>();
+  const etagOf = (bytes: Uint8Array): string => {
+    const etag = etags.get(bytes) ?? createHash("md5").update(bytes).digest("hex");
+    etags.set(bytes, etag);
+    return etag;
+  };
   const read = async (key: string): Promise<Uint8Array> => {
     const bytes = objects.get(key);
     if (bytes === undefined) throw new Error(`There is no object ${key}.`);
@@ -73,8 +114,8 @@ export function memoryLake(): Lake & { readonly objects: Map<string, Uint8Array>
   return {
     objects,
     list: async function* (prefix) {
-      for (const key of [...objects.keys()].sort())
-        if (key.startsWith(prefix)) yield { key, size: objects.get(key)!.length, etag: key };
+      for (const key of [...objects.keys()].filter((each) => each.startsWith(prefix)).sort())
+        yield { key, size: objects.get(key)!.length, etag: etagOf(objects.get(key)!) };
     },
     read,
     write: async (key, bytes) => void objects.set(key, bytes),

@@ -1,0 +1,198 @@
+/**
+ * One seeded history: producers put records, consumers crash, freeze and go on as zombies, shards split and merge,
+ * refreshes and rollbacks come and go, the broadcast is down for a while, and readers ask all the time. When it has
+ * calmed down, everything is held to what is right. Throws what is wrong, with the seed.
+ */
+import type { Code } from "./code.ts";
+import { checkEnd } from "./end.ts";
+import { noFaults } from "./life.ts";
+import { dayMs } from "./oracle.ts";
+import { type Consumer, refresh, release, rollback, startConsumer, stop } from "./processes.ts";
+import { Producer } from "./producer.ts";
+import { longestViewMs } from "./readers.ts";
+import { Scene, type SceneOptions } from "./scene.ts";
+import { Scheduler } from "./scheduler.ts";
+import { dailyVisits, products, shopVisits } from "./visits.ts";
+
+export interface HistoryOptions extends Pick<SceneOptions, "world"> {
+  /** How long the trouble lasts, in milliseconds of the processes. */
+  readonly ms?: number;
+  readonly records?: number;
+}
+
+const defaultMs = 24_000;
+const defaultRecords = 80;
+const maxSteps = 200_000;
+
+export async function runHistory(code: Code, seed: number, options: HistoryOptions = {}): Promise<void> {
+  const scheduler = new Scheduler();
+  const scene = new Scene({ ...options, code, seed, scheduler });
+  const history = new History(scene, options);
+  try {
+    await scheduler.run(history.run(), maxSteps, () => history.phase);
+  } catch (error) {
+    throw new Error(
+      `Seed ${seed}: ${(error as Error).message}\nRepeat it with SLUICE_SEED=${seed} npx vitest run test/exactly-once\n${scene.diary()}`,
+      { cause: error },
+    );
+  }
+}
+
+class History {
+  phase = "it has not begun";
+  readonly #scene: Scene;
+  readonly #ms: number;
+  readonly #records: number;
+
+  constructor(scene: Scene, { ms = defaultMs, records = defaultRecords }: HistoryOptions) {
+    this.#scene = scene;
+    this.#ms = ms;
+    this.#records = records;
+  }
+
+  async run(): Promise<void> {
+    const scene = this.#scene;
+    this.phase = "trouble";
+    await scene.nextGeneration();
+    const trouble = Promise.all([
+      this.#produce(),
+      this.#keepConsuming(),
+      this.#reshard(),
+      this.#keepRefreshing(),
+      this.#keepRollingBack(),
+      this.#changeLake(),
+      this.#breakBroadcast(),
+      this.#keepReading(0),
+      this.#keepReading(longestViewMs),
+    ]);
+    await Promise.race([trouble, scene.failed]);
+    scene.calm = true;
+    await Promise.race([this.#settle(), scene.failed]);
+  }
+
+  async #produce(): Promise<void> {
+    const { world, oracle, random } = this.#scene;
+    const producer = new Producer(world, oracle, random);
+    for (let i = 0; i < this.#records; i++) {
+      await this.#scene.pause(0, (2 * this.#ms) / this.#records);
+      await producer.putRecord();
+    }
+  }
+
+  async #keepConsuming(): Promise<void> {
+    const leaving: Promise<void>[] = [];
+    while (this.#isOngoing()) {
+      const consumer = startConsumer(this.#scene);
+      await Promise.race([consumer.life.died, this.#scene.pause(300, 6_000)]);
+      const left = this.#leave(consumer);
+      leaving.push(left);
+      // the next one comes when it has ended, or does not know of it
+      if (this.#scene.random() < 0.4) await left;
+      else if (!consumer.life.alive) await this.#scene.pause(0, 1_500);
+    }
+    await Promise.all(leaving);
+  }
+
+  /** It is dead already, dies, is asked to stop, or is frozen and goes on as a zombie. */
+  async #leave(consumer: Consumer): Promise<void> {
+    const { life } = consumer;
+    if (!life.alive) return;
+    const before = this.#scene.pick(["frozen", "frozen", "waiting", "at once"]);
+    if (before === "frozen") await this.#freeze(life);
+    if (before === "waiting") await this.#scene.pause(0, 4_000);
+    if (this.#scene.random() < 0.5) life.crash();
+    else await stop(consumer);
+  }
+
+  async #freeze(life: Consumer["life"]): Promise<void> {
+    this.#scene.note(`${life.name} freezes`);
+    life.freeze();
+    await this.#scene.pause(200, 6_000);
+    this.#scene.note(`${life.name} goes on`);
+    life.thaw();
+    await this.#scene.pause(100, 4_000);
+  }
+
+  async #reshard(): Promise<void> {
+    const times = Math.floor(this.#scene.random() * 4);
+    for (let i = 0; i < times && this.#isOngoing(); i++) {
+      await this.#scene.pause(0, (2 * this.#ms) / (times + 1));
+      await this.#scene.world.reshard();
+      this.#scene.note("shards change");
+    }
+  }
+
+  async #keepRefreshing(): Promise<void> {
+    const scene = this.#scene;
+    while (this.#isOngoing()) {
+      await scene.pause(200, 3_500);
+      const runs = [refresh(scene, scene.random() < 0.7 ? shopVisits : dailyVisits)];
+      if (scene.random() < 0.25) runs.push(refresh(scene, scene.pick(products)));
+      await Promise.all(runs);
+    }
+  }
+
+  async #keepRollingBack(): Promise<void> {
+    const scene = this.#scene;
+    while (this.#isOngoing()) {
+      await scene.pause(1_000, 8_000);
+      const product = scene.random() < 0.8 ? shopVisits : dailyVisits;
+      await rollback(scene, product);
+      await scene.pause(300, 3_000);
+      await release(scene, product);
+    }
+  }
+
+  async #changeLake(): Promise<void> {
+    while (this.#isOngoing()) {
+      await this.#scene.pause(1_000, 10_000);
+      await this.#scene.nextGeneration();
+    }
+  }
+
+  async #breakBroadcast(): Promise<void> {
+    const scene = this.#scene;
+    if (scene.random() < 0.5) return;
+    await scene.pause(0, this.#ms);
+    scene.isDown = true;
+    scene.note("the broadcast goes down");
+    await scene.pause(100, 8_000);
+    scene.isDown = false;
+    scene.note("the broadcast is back");
+  }
+
+  async #keepReading(maxAgeMs: number): Promise<void> {
+    const { readers } = this.#scene;
+    const gateway = readers.gateway(this.#scene.life("reader", noFaults), maxAgeMs);
+    while (this.#isOngoing()) {
+      await this.#scene.pause(200, 4_000);
+      await readers.ask(gateway);
+    }
+  }
+
+  /** What is left is consumed and counted, and everything is looked at. */
+  async #settle(): Promise<void> {
+    const scene = this.#scene;
+    const { readers, world } = scene;
+    const consumer = startConsumer(scene, 60_000);
+    const gateway = readers.gateway(scene.life("reader", noFaults), 0);
+    for (const product of products) await release(scene, product);
+    for (const day of ["today", "another day"]) {
+      for (const product of products) {
+        this.phase = `${day}, a refresh of ${product.name}`;
+        await refresh(scene, product);
+      }
+      this.phase = `${day}, readers ask everything`;
+      await readers.askAll(gateway);
+      // all that came in ahead of its time has been by then
+      world.clock.skip(4 * dayMs);
+    }
+    this.phase = "the last consumer stops";
+    await stop(consumer);
+    await checkEnd(world, scene.oracle, scene.ear);
+  }
+
+  #isOngoing(): boolean {
+    return this.#scene.scheduler.now < this.#ms;
+  }
+}

@@ -1,0 +1,15 @@
+/** The seeds of a test file, some for each test. `SLUICE_SEED=n` repeats one history, `SLUICE_SEEDS=n` runs more of them. */
+
+const only = process.env["SLUICE_SEED"];
+const seeds = Number(process.env["SLUICE_SEEDS"] ?? 1_000);
+const seedsPerTest = 25;
+
+/** The `share`th of `shares` equal parts of all seeds: files run beside each other. */
+export function seedsOf(share: number, shares: number): { seeds: readonly number[] }[] {
+  if (only !== undefined) return [{ seeds: [Number(only)] }];
+  const own = Array.from({ length: seeds }, (_, i) => i + 1).filter((seed) => seed % shares === share);
+  const tests = Math.ceil(own.length / seedsPerTest);
+  return Array.from({ length: tests }, (_, i) => ({
+    seeds: own.slice(i * seedsPerTest, (i + 1) * seedsPerTest),
+  }));
+}
