@@ -20,8 +20,8 @@ export interface HistoryOptions extends Pick<SceneOptions, "world"> {
   readonly records?: number;
 }
 
-const defaultMs = 24_000;
-const defaultRecords = 80;
+const defaultMs = 18_000;
+const defaultRecords = 70;
 const maxSteps = 200_000;
 
 export async function runHistory(code: Code, seed: number, options: HistoryOptions = {}): Promise<void> {
@@ -114,7 +114,7 @@ class History {
   }
 
   async #reshard(): Promise<void> {
-    const times = Math.floor(this.#scene.random() * 4);
+    const times = 1 + Math.floor(this.#scene.random() * 4);
     for (let i = 0; i < times && this.#isOngoing(); i++) {
       await this.#scene.pause(0, (2 * this.#ms) / (times + 1));
       await this.#scene.world.reshard();
@@ -187,6 +187,9 @@ class History {
       // all that came in ahead of its time has been by then
       world.clock.skip(4 * dayMs);
     }
+    this.phase = "readers ask everything after a rollback";
+    for (const product of products) await rollback(scene, product);
+    await readers.askAll(gateway);
     this.phase = "the last consumer stops";
     await stop(consumer);
     await checkEnd(world, scene.oracle, scene.ear);

@@ -16,8 +16,8 @@ export interface SceneOptions {
   readonly world?: (clock: TimeLapse, random: () => number) => World;
 }
 
-const start = Date.parse("2024-03-09T17:00:00Z");
-const timeFactor = 1_500; // 24 seconds are ten hours
+const start = Date.parse("2024-03-09T19:30:00Z");
+const timeFactor = 2_000; // 18 seconds are ten hours
 
 export class Scene {
   /** Nothing goes wrong any more. */
@@ -110,8 +110,7 @@ export class Scene {
         put: async (key, value, ...rest) => {
           const revision = await control.put(key, value, ...rest);
           if (revision !== null && key.pk.startsWith("manifest#")) {
-            const { version, coverage } = value as Manifest;
-            this.readers.published(key.pk.slice("manifest#".length), version, coverage.until);
+            this.readers.published(key.pk.slice("manifest#".length), value as Manifest);
           }
           return revision;
         },

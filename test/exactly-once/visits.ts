@@ -16,7 +16,7 @@ import { Column, Source, sourceFor } from "../../src/model/source.ts";
   table: "shop.visits",
   time: "at",
   description: "Visits.",
-  stream: { name: "visits", lateness: "PT1H", skew: "PT2M" },
+  stream: { name: "visits", lateness: "PT1H", skew: "PT10M" },
 })
 class Visit {
   @Column(() => GraphQLDateTime) at!: Date;

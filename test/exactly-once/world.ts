@@ -62,7 +62,7 @@ export class TimeLapse {
   }
 }
 
-export const skewMs = 120_000;
+const skewMs = 600_000; // as the source declares
 
 export function memoryWorld(clock: TimeLapse, random: () => number): World {
   const control = memoryControl();
