@@ -78,6 +78,7 @@ export class Readers {
 
   /** Asks several rollups of a product in one request. */
   async ask(shared: Shared): Promise<void> {
+    // one that has no edition yet is asked in vain
     if (this.#scene.random() < 0.6) await this.#askProduct(shared, shopVisits, this.#ofShops());
     else await this.#askProduct(shared, dailyVisits, this.#ofDays());
   }

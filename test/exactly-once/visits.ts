@@ -13,7 +13,7 @@ import {
 import { Column, Source, sourceFor } from "../../src/model/source.ts";
 
 @Source({
-  table: "shop.visits",
+  table: "mall.visits",
   time: "at",
   description: "Visits.",
   stream: { name: "visits", lateness: "PT1H", skew: "PT10M" },
