@@ -13,7 +13,7 @@ import {
   MergeShardsCommand,
   SplitShardCommand,
 } from "@aws-sdk/client-kinesis";
-import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
+import { CreateBucketCommand, S3Client, type S3ClientConfig } from "@aws-sdk/client-s3";
 import { createTable } from "../../bin/clients.ts";
 import { startAthena } from "../../cloud/local/athena.ts";
 import { startDynamoDb } from "../../cloud/local/dynamodb.ts";
@@ -47,6 +47,8 @@ export interface EmbeddedCloud {
 
 const settings = {
   region: "us-east-1",
+  // one with info would be told of every call
+  logger: { warn: () => {}, error: () => {} } as unknown as NonNullable<S3ClientConfig["logger"]>,
   credentials: { accessKeyId: "local", secretAccessKey: "local" },
 };
 const results = "results";
@@ -149,7 +151,8 @@ function embeddedWorld(clients: Clients, part: Part, clock: TimeLapse, random: (
     },
     broadcast: memoryBroadcast({ retainMs: 100 * dayMs, retainMax: 100_000, clock: clock.now }),
     clock,
-    gold: (seen) => standingStill(scheduler, lake, part.tempFolder, seen),
+    // what a reader sees of the lake it is told by the process
+    gold: () => standingStill(scheduler, duckdbGoldReader({ lake, tempFolder: part.tempFolder })),
     place: (partitionKey, data) =>
       scheduler.work(async () => {
         const arrival = clock.now();
@@ -184,14 +187,8 @@ function inDatabase(name: string, warehouse: Warehouse): Warehouse {
   };
 }
 
-/** DuckDB takes real time; the process reads the lake itself, so what it sees of it does not matter. */
-function standingStill(
-  scheduler: Scheduler,
-  lake: Lake,
-  tempFolder: string,
-  _: Lake,
-): Pick<GoldReader, "open"> {
-  const reader = duckdbGoldReader({ lake, tempFolder });
+/** DuckDB takes real time, which is none of the history's. */
+function standingStill(scheduler: Scheduler, reader: GoldReader): Pick<GoldReader, "open"> {
   const still = (gold: Gold): Gold => ({
     totals: () => scheduler.work(() => gold.totals()),
     violations: (...args) => scheduler.work(() => gold.violations(...args)),
