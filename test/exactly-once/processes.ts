@@ -68,6 +68,20 @@ export async function stop({ life, run }: Consumer): Promise<void> {
   await life.ended(run);
 }
 
+export async function freeze(scene: Scene, life: Life): Promise<void> {
+  scene.note(`${life.name} freezes`);
+  life.freeze();
+  await scene.pause(200, 6_000);
+  scene.note(`${life.name} goes on`);
+  life.thaw();
+}
+
+async function mayFreeze(scene: Scene, life: Life): Promise<void> {
+  if (scene.calm || scene.random() > 0.15) return;
+  await scene.pause(0, 600);
+  await freeze(scene, life);
+}
+
 export async function refresh(scene: Scene, product: Product): Promise<void> {
   const life = scene.life("refresh", batchRates);
   const full = !scene.calm && scene.random() < 0.1;
@@ -81,7 +95,7 @@ export async function refresh(scene: Scene, product: Product): Promise<void> {
     },
     (error: unknown) => excuse(scene, life, error, isEarly),
   );
-  await life.ended(run);
+  await Promise.all([life.ended(run), mayFreeze(scene, life)]);
 }
 
 /** To the edition before, or to any that was published. */

@@ -37,7 +37,7 @@ export class Readers {
   readonly #generation = new Map<string, number>();
   /** By product, rollup, key and bucket what has been answered at least. */
   readonly #floors = new Map<string, number>();
-  answers = 0;
+  #through = -Infinity;
 
   constructor(scene: Scene) {
     this.#scene = scene;
@@ -83,8 +83,9 @@ export class Readers {
     else await this.#askProduct(shared, dailyVisits, this.#ofDays());
   }
 
-  /** Asks everything there is. */
-  async askAll(shared: Shared): Promise<void> {
+  /** Asks everything there is. Answers of live rollups must count all before `through`, and say so. */
+  async askAll(shared: Shared, through: number): Promise<void> {
+    this.#through = through;
     const hours = { from: this.#midnight + 18 * hourMs, to: this.#midnight + 31 * hourMs };
     const keyed = shops.map((shop) => ({ rollup: "shop", key: [shop], grain: "HOUR" as const, ...hours }));
     const total = { rollup: "total", key: [], grain: "HOUR" as const, ...hours };
@@ -173,7 +174,6 @@ export class Readers {
   ): void {
     const { oracle } = this.#scene;
     const { rollup, key, from, to, values, complete, through } = answer;
-    this.answers++;
     const isLive = rollup !== "member";
     const id = JSON.stringify([product.name, rollup, key, from, to]);
     const wrong = (why: string): Error =>
@@ -198,6 +198,7 @@ export class Readers {
     if (counted < lake.length + owed.length) throw wrong(`there are ${lake.length + owed.length} at least`);
     if (counted > lake.length + streamed.length)
       throw wrong(`there are ${lake.length + streamed.length} at most`);
+    if (isLive && through < Math.min(to, this.#through)) throw wrong("it must have come further");
     if (isLive) {
       const floor = floors.get(id) ?? 0;
       if (counted < floor) throw wrong(`it was ${floor} before`);

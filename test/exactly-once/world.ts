@@ -63,7 +63,7 @@ export class TimeLapse {
   }
 }
 
-const skewMs = 600_000; // as the source declares
+export const skewMs = 600_000; // as the source declares
 
 export function memoryWorld(clock: TimeLapse, random: () => number): World {
   const control = memoryControl();
