@@ -56,10 +56,12 @@ export function announcer({ broadcast, effects }: AnnouncerOptions): Announcer {
 
 async function bounded(effects: Effects, broadcast: Broadcast, message: LiveUpdate): Promise<void> {
   const published = new AbortController();
-  const tooSlow = effects.wait(maxPublishMs, published.signal).then(() => {
-    if (!published.signal.aborted) throw new Error(`Publishing took longer than ${maxPublishMs} ms.`);
-  });
   const publishing = broadcast.publish(message).finally(() => published.abort());
   publishing.catch(() => {});
+  const tooSlow = effects.wait(maxPublishMs, published.signal).then(() => {
+    // the wait is cut short by the end of the publication, which may have failed
+    if (published.signal.aborted) return publishing;
+    throw new Error(`Publishing took longer than ${maxPublishMs} ms.`);
+  });
   await Promise.race([publishing, tooSlow]);
 }

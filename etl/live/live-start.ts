@@ -120,7 +120,7 @@ export async function moveStartBack(
 }
 
 /** Until when the live items of a product were removed, since every manifest that is kept covers them; null where none were. */
-export async function sweptUntil(options: CheckpointOptions, product: Product): Promise<Instant | null> {
+export async function readSwept(options: CheckpointOptions, product: Product): Promise<Instant | null> {
   return (await get<LiveStart>(options, liveStartKey(product)))?.value.sweptUntil ?? null;
 }
 

@@ -29,7 +29,7 @@ import { type ArchivedShard, archivedShards } from "./archived.ts";
 import type { Effects } from "./effects.ts";
 import { lookupEnricher } from "./enrich.ts";
 import { liveTargets } from "./fold.ts";
-import { completedStart, moveStartBack, sweepAgain, sweptUntil } from "./live-start.ts";
+import { completedStart, moveStartBack, readSwept, sweepAgain } from "./live-start.ts";
 import { judged, type Verdict, writeItems } from "./rebuilt-items.ts";
 import { Recompute, type RebuiltTarget } from "./recompute.ts";
 
@@ -80,7 +80,7 @@ export async function rebuildLive(options: RebuildOptions): Promise<RebuildResul
   const until = await endOfTime(options, stream);
   const context = { ...options, source: product.source, stream };
   const shared = { ...context, products: options.products.filter(({ source }) => source === product.source) };
-  const swept = await sweptUntil(shared, product);
+  const swept = await readSwept(shared, product);
   const targets = rebuiltTargets(options, until, swept);
   // before anything is read: who moves it from here on knows of a gap that is not filled here
   const start = await completedStart(shared, product, Math.max(...targets.map(({ from }) => from)));

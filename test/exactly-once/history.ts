@@ -3,26 +3,34 @@
  * refreshes and rollbacks come and go, the broadcast is down for a while, and readers ask all the time. When it has
  * calmed down, everything is held to what is right. Throws what is wrong, with the seed.
  */
+import type { Product } from "../../src/model/product.ts";
 import type { Code } from "./code.ts";
 import { checkEnd } from "./end.ts";
+import { FeedClient } from "./feed.ts";
 import { noFaults } from "./life.ts";
-import { dayMs } from "./oracle.ts";
-import { type Consumer, refresh, release, rollback, startConsumer, stop } from "./processes.ts";
+import { dayMs, latenessMs } from "./oracle.ts";
+import { type Consumer, freeze, refresh, release, rollback, startConsumer, stop } from "./processes.ts";
 import { Producer } from "./producer.ts";
 import { longestViewMs } from "./readers.ts";
 import { Scene, type SceneOptions } from "./scene.ts";
 import { Scheduler } from "./scheduler.ts";
-import { dailyVisits, products, shopVisits } from "./visits.ts";
+import { products } from "./visits.ts";
+import { skewMs } from "./world.ts";
 
 export interface HistoryOptions extends Pick<SceneOptions, "world"> {
   /** How long the trouble lasts, in milliseconds of the processes. */
   readonly ms?: number;
   readonly records?: number;
+  /** Those that are refreshed: both are counted live. */
+  readonly refreshed?: readonly Product[];
 }
 
-const defaultMs = 24_000;
-const defaultRecords = 80;
+const defaultMs = 18_000;
+const defaultRecords = 70;
 const maxSteps = 200_000;
+/** A request then spans what is published meanwhile. */
+const slowReads = { ...noFaults, slow: 0.1 };
+const drainedMs = 1_000; // after which checkpoints say what was archived
 
 export async function runHistory(code: Code, seed: number, options: HistoryOptions = {}): Promise<void> {
   const scheduler = new Scheduler();
@@ -43,8 +51,11 @@ class History {
   readonly #scene: Scene;
   readonly #ms: number;
   readonly #records: number;
+  readonly #refreshed: readonly Product[];
 
-  constructor(scene: Scene, { ms = defaultMs, records = defaultRecords }: HistoryOptions) {
+  constructor(scene: Scene, options: HistoryOptions) {
+    const { ms = defaultMs, records = defaultRecords, refreshed = products } = options;
+    this.#refreshed = refreshed;
     this.#scene = scene;
     this.#ms = ms;
     this.#records = records;
@@ -53,11 +64,14 @@ class History {
   async run(): Promise<void> {
     const scene = this.#scene;
     this.phase = "trouble";
+    const feed = new FeedClient(scene);
+    feed.follow().catch(scene.fail);
     await scene.nextGeneration();
     const trouble = Promise.all([
       this.#produce(),
       this.#keepConsuming(),
       this.#reshard(),
+      this.#keepRefreshing(),
       this.#keepRefreshing(),
       this.#keepRollingBack(),
       this.#changeLake(),
@@ -68,6 +82,7 @@ class History {
     await Promise.race([trouble, scene.failed]);
     scene.calm = true;
     await Promise.race([this.#settle(), scene.failed]);
+    feed.checkTold();
   }
 
   async #produce(): Promise<void> {
@@ -98,23 +113,14 @@ class History {
     const { life } = consumer;
     if (!life.alive) return;
     const before = this.#scene.pick(["frozen", "frozen", "waiting", "at once"]);
-    if (before === "frozen") await this.#freeze(life);
-    if (before === "waiting") await this.#scene.pause(0, 4_000);
+    if (before === "frozen") await freeze(this.#scene, life);
+    if (before !== "at once") await this.#scene.pause(0, 4_000);
     if (this.#scene.random() < 0.5) life.crash();
     else await stop(consumer);
   }
 
-  async #freeze(life: Consumer["life"]): Promise<void> {
-    this.#scene.note(`${life.name} freezes`);
-    life.freeze();
-    await this.#scene.pause(200, 6_000);
-    this.#scene.note(`${life.name} goes on`);
-    life.thaw();
-    await this.#scene.pause(100, 4_000);
-  }
-
   async #reshard(): Promise<void> {
-    const times = Math.floor(this.#scene.random() * 4);
+    const times = 1 + Math.floor(this.#scene.random() * 4);
     for (let i = 0; i < times && this.#isOngoing(); i++) {
       await this.#scene.pause(0, (2 * this.#ms) / (times + 1));
       await this.#scene.world.reshard();
@@ -125,10 +131,8 @@ class History {
   async #keepRefreshing(): Promise<void> {
     const scene = this.#scene;
     while (this.#isOngoing()) {
-      await scene.pause(200, 3_500);
-      const runs = [refresh(scene, scene.random() < 0.7 ? shopVisits : dailyVisits)];
-      if (scene.random() < 0.25) runs.push(refresh(scene, scene.pick(products)));
-      await Promise.all(runs);
+      await scene.pause(200, 6_000);
+      await refresh(scene, this.#product());
     }
   }
 
@@ -136,7 +140,7 @@ class History {
     const scene = this.#scene;
     while (this.#isOngoing()) {
       await scene.pause(1_000, 8_000);
-      const product = scene.random() < 0.8 ? shopVisits : dailyVisits;
+      const product = this.#product();
       await rollback(scene, product);
       await scene.pause(300, 3_000);
       await release(scene, product);
@@ -163,7 +167,7 @@ class History {
 
   async #keepReading(maxAgeMs: number): Promise<void> {
     const { readers } = this.#scene;
-    const gateway = readers.gateway(this.#scene.life("reader", noFaults), maxAgeMs);
+    const gateway = readers.gateway(this.#scene.life("reader", slowReads), maxAgeMs);
     while (this.#isOngoing()) {
       await this.#scene.pause(200, 4_000);
       await readers.ask(gateway);
@@ -176,20 +180,31 @@ class History {
     const { readers, world } = scene;
     const consumer = startConsumer(scene, 60_000);
     const gateway = readers.gateway(scene.life("reader", noFaults), 0);
-    for (const product of products) await release(scene, product);
+    for (const product of this.#refreshed) await release(scene, product);
+    const through = world.clock.now() - latenessMs - 2 * skewMs;
     for (const day of ["today", "another day"]) {
-      for (const product of products) {
+      for (const product of this.#refreshed) {
         this.phase = `${day}, a refresh of ${product.name}`;
         await refresh(scene, product);
       }
       this.phase = `${day}, readers ask everything`;
-      await readers.askAll(gateway);
+      await scene.scheduler.wait(drainedMs);
+      await readers.askAll(gateway, through);
       // all that came in ahead of its time has been by then
       world.clock.skip(4 * dayMs);
     }
+    this.phase = "readers ask everything after a rollback";
+    for (const product of this.#refreshed) await rollback(scene, product);
+    await readers.askAll(gateway, through);
     this.phase = "the last consumer stops";
     await stop(consumer);
     await checkEnd(world, scene.oracle, scene.ear);
+  }
+
+  /** One more often than others. */
+  #product(): Product {
+    const { random } = this.#scene;
+    return random() < 0.5 ? this.#refreshed[0]! : this.#scene.pick(this.#refreshed);
   }
 
   #isOngoing(): boolean {

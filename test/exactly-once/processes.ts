@@ -4,11 +4,11 @@ import type { Broadcast, Broadcasted } from "../../src/backends/broadcast.ts";
 import type { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import { type Life, noFaults, type Rates } from "./life.ts";
-import { dayMs } from "./oracle.ts";
+import { dayMs, hourMs } from "./oracle.ts";
 import type { Scene } from "./scene.ts";
 import { products, visits } from "./visits.ts";
 
-const liveRates: Rates = { crash: 0.003, refused: 0.02, lost: 0.02, slow: 0.03 };
+const liveRates: Rates = { crash: 0.003, refused: 0.02, lost: 0.02, slow: 0.05 };
 const batchRates: Rates = { crash: 0.003, refused: 0.0005, lost: 0.001, slow: 0.02 };
 const silent = (): void => {};
 
@@ -68,6 +68,20 @@ export async function stop({ life, run }: Consumer): Promise<void> {
   await life.ended(run);
 }
 
+export async function freeze(scene: Scene, life: Life): Promise<void> {
+  scene.note(`${life.name} freezes`);
+  life.freeze();
+  await scene.pause(200, 6_000);
+  scene.note(`${life.name} goes on`);
+  life.thaw();
+}
+
+async function mayFreeze(scene: Scene, life: Life): Promise<void> {
+  if (scene.calm || scene.random() > 0.15) return;
+  await scene.pause(0, 600);
+  await freeze(scene, life);
+}
+
 export async function refresh(scene: Scene, product: Product): Promise<void> {
   const life = scene.life("refresh", batchRates);
   const full = !scene.calm && scene.random() < 0.1;
@@ -81,12 +95,15 @@ export async function refresh(scene: Scene, product: Product): Promise<void> {
     },
     (error: unknown) => excuse(scene, life, error, isEarly),
   );
-  await life.ended(run);
+  await Promise.all([life.ended(run), mayFreeze(scene, life)]);
 }
 
+/** To the edition before, or to any that was published. */
 export async function rollback(scene: Scene, product: Product): Promise<void> {
   const life = scene.life("rollback", batchRates);
-  const run = scene.code.rollback(product, {}, batchDeps(scene, life)).then(
+  const editions = scene.readers.editions(product.name);
+  const to = editions.length === 0 || scene.random() < 0.5 ? {} : { to: scene.pick(editions.slice(-3)) };
+  const run = scene.code.rollback(product, to, batchDeps(scene, life)).then(
     async ({ version, coveredUntil }) => {
       scene.note(
         `${life.name} of ${product.name}: ${version}, until ${new Date(coveredUntil).toISOString()}`,
@@ -125,7 +142,7 @@ function batchDeps(scene: Scene, life: Life): RefreshDeps {
     token: () => Math.floor(random() * 2 ** 32).toString(16),
     progress: silent,
     retention: { editions: 3, ms: 0 },
-    barrierWaitMs: scene.calm ? 100 * dayMs : random() * 3_600_000,
+    barrierWaitMs: scene.calm ? 100 * dayMs : random() * 4 * hourMs,
   };
 }
 

@@ -102,6 +102,30 @@ describe("a broadcast that is down", () => {
     expect(heard.at(-1)).toEqual({ ...update(2), gap: true });
   });
 
+  it("is not taken for one that was told, however soon the wait for it is cut short", async () => {
+    const heard: LiveUpdate[] = [];
+    let down = false;
+    const publish = async (message: Broadcasted): Promise<void> => {
+      if (down) throw new Error("down");
+      heard.push(message as LiveUpdate);
+    };
+    const wait = (_: number, signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
+    const announced = announcer({
+      broadcast: { publish } as unknown as Broadcast,
+      effects: { ...effects, wait },
+    });
+    await announced.publish(update(1));
+    down = true;
+    await announced.publish(update(2));
+    down = false;
+    await announced.publish(update(3));
+    expect(heard.map(({ arrival, gap }) => [arrival, gap])).toEqual([
+      [1, true],
+      [3, true],
+    ]);
+  });
+
   it("is given up after a while when it does not answer", async () => {
     const publish = (): Promise<void> => new Promise(() => {});
     const announced = announcer({ broadcast: { publish } as unknown as Broadcast, effects });
