@@ -3,6 +3,7 @@
  * refreshes and rollbacks come and go, the broadcast is down for a while, and readers ask all the time. When it has
  * calmed down, everything is held to what is right. Throws what is wrong, with the seed.
  */
+import type { Product } from "../../src/model/product.ts";
 import type { Code } from "./code.ts";
 import { checkEnd } from "./end.ts";
 import { noFaults } from "./life.ts";
@@ -12,16 +13,18 @@ import { Producer } from "./producer.ts";
 import { longestViewMs } from "./readers.ts";
 import { Scene, type SceneOptions } from "./scene.ts";
 import { Scheduler } from "./scheduler.ts";
-import { dailyVisits, products, shopVisits } from "./visits.ts";
+import { products } from "./visits.ts";
 
 export interface HistoryOptions extends Pick<SceneOptions, "world"> {
   /** How long the trouble lasts, in milliseconds of the processes. */
   readonly ms?: number;
   readonly records?: number;
+  /** Those that are refreshed: both are counted live. */
+  readonly refreshed?: readonly Product[];
 }
 
-const defaultMs = 24_000;
-const defaultRecords = 80;
+const defaultMs = 18_000;
+const defaultRecords = 70;
 const maxSteps = 200_000;
 
 export async function runHistory(code: Code, seed: number, options: HistoryOptions = {}): Promise<void> {
@@ -43,8 +46,11 @@ class History {
   readonly #scene: Scene;
   readonly #ms: number;
   readonly #records: number;
+  readonly #refreshed: readonly Product[];
 
-  constructor(scene: Scene, { ms = defaultMs, records = defaultRecords }: HistoryOptions) {
+  constructor(scene: Scene, options: HistoryOptions) {
+    const { ms = defaultMs, records = defaultRecords, refreshed = products } = options;
+    this.#refreshed = refreshed;
     this.#scene = scene;
     this.#ms = ms;
     this.#records = records;
@@ -114,7 +120,7 @@ class History {
   }
 
   async #reshard(): Promise<void> {
-    const times = Math.floor(this.#scene.random() * 4);
+    const times = 1 + Math.floor(this.#scene.random() * 4);
     for (let i = 0; i < times && this.#isOngoing(); i++) {
       await this.#scene.pause(0, (2 * this.#ms) / (times + 1));
       await this.#scene.world.reshard();
@@ -126,8 +132,8 @@ class History {
     const scene = this.#scene;
     while (this.#isOngoing()) {
       await scene.pause(200, 3_500);
-      const runs = [refresh(scene, scene.random() < 0.7 ? shopVisits : dailyVisits)];
-      if (scene.random() < 0.25) runs.push(refresh(scene, scene.pick(products)));
+      const runs = [refresh(scene, this.#product())];
+      if (scene.random() < 0.25) runs.push(refresh(scene, this.#product()));
       await Promise.all(runs);
     }
   }
@@ -136,7 +142,7 @@ class History {
     const scene = this.#scene;
     while (this.#isOngoing()) {
       await scene.pause(1_000, 8_000);
-      const product = scene.random() < 0.8 ? shopVisits : dailyVisits;
+      const product = this.#product();
       await rollback(scene, product);
       await scene.pause(300, 3_000);
       await release(scene, product);
@@ -176,9 +182,9 @@ class History {
     const { readers, world } = scene;
     const consumer = startConsumer(scene, 60_000);
     const gateway = readers.gateway(scene.life("reader", noFaults), 0);
-    for (const product of products) await release(scene, product);
+    for (const product of this.#refreshed) await release(scene, product);
     for (const day of ["today", "another day"]) {
-      for (const product of products) {
+      for (const product of this.#refreshed) {
         this.phase = `${day}, a refresh of ${product.name}`;
         await refresh(scene, product);
       }
@@ -187,9 +193,18 @@ class History {
       // all that came in ahead of its time has been by then
       world.clock.skip(4 * dayMs);
     }
+    this.phase = "readers ask everything after a rollback";
+    for (const product of this.#refreshed) await rollback(scene, product);
+    await readers.askAll(gateway);
     this.phase = "the last consumer stops";
     await stop(consumer);
     await checkEnd(world, scene.oracle, scene.ear);
+  }
+
+  /** One more often than others. */
+  #product(): Product {
+    const { random } = this.#scene;
+    return random() < 0.5 ? this.#refreshed[0]! : this.#scene.pick(this.#refreshed);
   }
 
   #isOngoing(): boolean {

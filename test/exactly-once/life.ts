@@ -90,11 +90,13 @@ export class Life {
       this.scheduler.in(this.random() * sent, () => {
         // it had not left the machine
         if (!this.alive && this.random() < 0.3) return;
-        void settle(apply).then((answer) => {
-          if (isLost) return;
-          if (isLast) return this.crash();
-          this.#after(this.random() * latencyMs, () => answer(resolve, reject));
-        });
+        void this.scheduler
+          .work(() => settle(apply))
+          .then((answer) => {
+            if (isLost) return;
+            if (isLast) return this.crash();
+            this.#after(this.random() * latencyMs, () => answer(resolve, reject));
+          });
       });
     });
   }

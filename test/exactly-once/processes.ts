@@ -1,14 +1,16 @@
 /** The processes of a history, each with a life of its own: consumers, refreshes, rollbacks. */
 import type { RefreshDeps } from "../../etl/batch/deps.ts";
 import type { Broadcast, Broadcasted } from "../../src/backends/broadcast.ts";
+import type { InsightStore } from "../../src/backends/insight-store.ts";
 import type { SluiceError } from "../../src/model/errors.ts";
+import type { ItemKey } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { type Life, noFaults, type Rates } from "./life.ts";
-import { dayMs } from "./oracle.ts";
+import { dayMs, hourMs } from "./oracle.ts";
 import type { Scene } from "./scene.ts";
 import { products, visits } from "./visits.ts";
 
-const liveRates: Rates = { crash: 0.003, refused: 0.02, lost: 0.02, slow: 0.03 };
+const liveRates: Rates = { crash: 0.003, refused: 0.02, lost: 0.02, slow: 0.05 };
 const batchRates: Rates = { crash: 0.003, refused: 0.0005, lost: 0.001, slow: 0.02 };
 const silent = (): void => {};
 
@@ -84,9 +86,12 @@ export async function refresh(scene: Scene, product: Product): Promise<void> {
   await life.ended(run);
 }
 
+/** To the edition before, or to any that was published. */
 export async function rollback(scene: Scene, product: Product): Promise<void> {
   const life = scene.life("rollback", batchRates);
-  const run = scene.code.rollback(product, {}, batchDeps(scene, life)).then(
+  const editions = scene.readers.editions(product.name);
+  const to = editions.length === 0 || scene.random() < 0.5 ? {} : { to: scene.pick(editions.slice(-3)) };
+  const run = scene.code.rollback(product, to, batchDeps(scene, life)).then(
     async ({ version, coveredUntil }) => {
       scene.note(
         `${life.name} of ${product.name}: ${version}, until ${new Date(coveredUntil).toISOString()}`,
@@ -115,7 +120,7 @@ function batchDeps(scene: Scene, life: Life): RefreshDeps {
   const faultyLake = life.faulty(lake, "list");
   return {
     control: life.faulty(control),
-    insights: life.faulty(insights, "listLive"),
+    insights: removingListed(life.faulty(insights, "listLive")),
     lake: faultyLake,
     warehouse: life.faulty(warehouse),
     stream: life.faulty(stream),
@@ -125,7 +130,19 @@ function batchDeps(scene: Scene, life: Life): RefreshDeps {
     token: () => Math.floor(random() * 2 ** 32).toString(16),
     progress: silent,
     retention: { editions: 3, ms: 0 },
-    barrierWaitMs: scene.calm ? 100 * dayMs : random() * 3_600_000,
+    barrierWaitMs: scene.calm ? 100 * dayMs : random() * 4 * hourMs,
+  };
+}
+
+/** Keys are listed before the call that removes them: within a call, time stands still. */
+function removingListed(insights: InsightStore): InsightStore {
+  return {
+    ...insights,
+    removeLive: async (keys) => {
+      const listed: ItemKey[] = [];
+      for await (const key of keys) listed.push(key);
+      return insights.removeLive(listed);
+    },
   };
 }
 

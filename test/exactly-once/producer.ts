@@ -56,8 +56,8 @@ export class Producer {
   /** How long before its arrival a visit was. */
   #age(): number {
     const kind = this.#random();
-    if (kind < 0.6) return Math.floor(this.#random() * hourMs * 0.1);
-    if (kind < 0.86) return Math.floor(this.#random() * latenessMs);
+    if (kind < 0.55) return Math.floor(this.#random() * hourMs * 0.1);
+    if (kind < 0.81) return Math.floor(this.#random() * latenessMs);
     if (kind < 0.89) return latenessMs;
     if (kind < 0.91) return latenessMs + 1;
     if (kind < 0.94) return latenessMs + Math.floor(this.#random() * 8 * hourMs);

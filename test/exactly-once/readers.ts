@@ -3,6 +3,7 @@ import type { LiveUpdate } from "../../src/backends/broadcast.ts";
 import { LeaderboardCache } from "../../src/loaders/leaderboards.ts";
 import { SegmentCache } from "../../src/loaders/segments.ts";
 import type { Shared } from "../../src/loaders/session.ts";
+import type { Manifest } from "../../src/model/control.ts";
 import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import { analystScope } from "../../src/model/scope.ts";
@@ -29,6 +30,7 @@ export class Readers {
   readonly #midnight: number;
   /** By product and version where its edition ends; null while the version is not published. */
   readonly #coverage = new Map<string, number>();
+  readonly #editions = new Map<string, readonly string[]>();
   /** When a product was published first, by the clock of processes. */
   readonly #since = new Map<string, number>();
   /** By product and version the lake's generation that answers. */
@@ -42,9 +44,15 @@ export class Readers {
     this.#midnight = Math.floor(scene.world.clock.start / dayMs) * dayMs;
   }
 
-  published(product: string, version: number, until: number): void {
+  published(product: string, { version, edition, coverage: { until } }: Manifest): void {
     this.#coverage.set(`${product} ${version}`, until);
+    this.#editions.set(product, [...this.editions(product), edition]);
     if (!this.#since.has(product)) this.#since.set(product, this.#now());
+  }
+
+  /** All that have been published, in order. */
+  editions(product: string): readonly string[] {
+    return this.#editions.get(product) ?? [];
   }
 
   /** A gateway whose view may be so old, in milliseconds of its process. */
@@ -70,26 +78,25 @@ export class Readers {
 
   /** Asks several rollups of a product in one request. */
   async ask(shared: Shared): Promise<void> {
+    // one that has no edition yet is asked in vain
     if (this.#scene.random() < 0.6) await this.#askProduct(shared, shopVisits, this.#ofShops());
     else await this.#askProduct(shared, dailyVisits, this.#ofDays());
   }
 
   /** Asks everything there is. */
   async askAll(shared: Shared): Promise<void> {
-    const hours = { from: this.#midnight + 12 * hourMs, to: this.#midnight + 2 * dayMs };
+    const hours = { from: this.#midnight + 18 * hourMs, to: this.#midnight + 31 * hourMs };
     const keyed = shops.map((shop) => ({ rollup: "shop", key: [shop], grain: "HOUR" as const, ...hours }));
-    await this.#askProduct(shared, shopVisits, [
-      ...this.#ofShops(),
-      { rollup: "total", key: [], grain: "HOUR", ...hours },
-      ...keyed,
-    ]);
-    await this.#askProduct(shared, dailyVisits, this.#ofDays());
+    const total = { rollup: "total", key: [], grain: "HOUR" as const, ...hours };
+    const all = ({ measures }: Product): string[] => measures.map(({ name }) => name);
+    await this.#askProduct(shared, shopVisits, [...this.#ofShops(), total, ...keyed], all(shopVisits));
+    await this.#askProduct(shared, dailyVisits, this.#ofDays(), all(dailyVisits));
   }
 
   #ofShops(): Asked[] {
     const { random } = this.#scene;
     const whole = { from: this.#midnight - dayMs, to: this.#midnight + 3 * dayMs };
-    const first = this.#midnight + Math.floor(15 + random() * 10) * hourMs;
+    const first = this.#midnight + Math.floor(17 + random() * 10) * hourMs;
     const hours = { from: first, to: first + 3 * hourMs };
     const shop = shops[Math.floor(random() * shops.length)]!;
     return [
@@ -108,8 +115,18 @@ export class Readers {
     ];
   }
 
-  async #askProduct(shared: Shared, product: Product, questions: readonly Asked[]): Promise<void> {
+  async #askProduct(
+    shared: Shared,
+    product: Product,
+    questions: readonly Asked[],
+    measures = [
+      "visits",
+      "amount",
+      product.measures[Math.floor(this.#scene.random() * product.measures.length)]!.name,
+    ],
+  ): Promise<void> {
     const { code, oracle } = this.#scene;
+    const names = [...new Set(measures)];
     // what was answered before this request counts as seen by whoever sends it
     const floors = new Map(this.#floors);
     const before = oracle.counted.length;
@@ -117,7 +134,7 @@ export class Readers {
     const session = code.openSession(shared, { scope: analystScope, adHocWaitMs: 0 });
     let answers: Answer[];
     try {
-      const asked = questions.map((question, i) => answersOf(session, product, question, `q${i}`));
+      const asked = questions.map((question, i) => answersOf(session, product, names, question, `q${i}`));
       answers = (await Promise.all(asked)).flat();
     } catch (error) {
       if (this.#mayFail(error, product, askedAt)) return;
@@ -235,6 +252,7 @@ interface Answer {
 async function answersOf(
   session: Session,
   product: Product,
+  measures: readonly string[],
   { rollup, key, grain, from, to }: Asked,
   name: string,
 ): Promise<Answer[]> {
@@ -248,7 +266,7 @@ async function answersOf(
   return Promise.all(
     buckets.map(async (bucket, i) => {
       const path = `${name}b${i}`;
-      const values = await measuresOf(bucket, product, path);
+      const values = await measuresOf(bucket, measures, path);
       return {
         path,
         rollup,
@@ -262,9 +280,7 @@ async function answersOf(
   );
 }
 
-async function measuresOf(insight: Insight, product: Product, path: string) {
-  const entries = product.measures.map(
-    async ({ name }) => [name, await insight.measure(name, [path, name])] as const,
-  );
+async function measuresOf(insight: Insight, names: readonly string[], path: string) {
+  const entries = names.map(async (name) => [name, await insight.measure(name, [path, name])] as const);
   return Object.fromEntries(await Promise.all(entries));
 }

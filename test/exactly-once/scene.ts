@@ -18,8 +18,8 @@ export interface SceneOptions {
   readonly world?: (clock: TimeLapse, random: () => number) => World;
 }
 
-const start = Date.parse("2024-03-09T17:00:00Z");
-const timeFactor = 1_500; // 24 seconds are ten hours
+const start = Date.parse("2024-03-09T19:30:00Z");
+const timeFactor = 2_000; // 18 seconds are ten hours
 
 export class Scene {
   /** Nothing goes wrong any more. */
@@ -114,10 +114,9 @@ export class Scene {
         put: async (key, value, ...rest) => {
           const revision = await control.put(key, value, ...rest);
           if (revision !== null && key.pk.startsWith("manifest#")) {
-            const { version, coverage, keeps } = value as Manifest;
             const product = key.pk.slice("manifest#".length);
-            this.readers.published(product, version, coverage.until);
-            this.#retention.published(product, version, coverage.until, keeps);
+            this.readers.published(product, value as Manifest);
+            this.#retention.published(product, value as Manifest);
           }
           return revision;
         },

@@ -15,6 +15,8 @@ export class Scheduler {
   steps = 0;
   readonly #queue: Due[] = [];
   #order = 0;
+  #working = 0;
+  #rested: () => void = () => {};
 
   /** Runs something so many milliseconds from now; of what is due at once, what was asked for first. */
   in(ms: number, run: () => void): void {
@@ -26,6 +28,16 @@ export class Scheduler {
       this.#queue[place] = this.#queue[parent]!;
     }
     this.#queue[place] = due;
+  }
+
+  /** Time stands still while real work is done: a call that the network carries, say. */
+  async work<T>(run: () => Promise<T> | T): Promise<T> {
+    this.#working++;
+    try {
+      return await run();
+    } finally {
+      if (--this.#working === 0) this.#rested();
+    }
   }
 
   wait(ms: number): Promise<void> {
@@ -40,6 +52,10 @@ export class Scheduler {
     for (let idle = 0; idle < settlingTurns && this.steps < maxSteps; ) {
       await new Promise((resolve) => setImmediate(resolve));
       if (settled) return watched;
+      if (this.#working > 0) {
+        await new Promise<void>((resolve) => (this.#rested = resolve));
+        continue;
+      }
       const due = this.#next();
       idle = due === null ? idle + 1 : 0;
       due?.run();

@@ -2,12 +2,14 @@
 
 const only = process.env["SLUICE_SEED"];
 const seeds = Number(process.env["SLUICE_SEEDS"] ?? 1_000);
-const seedsPerTest = 25;
+const seedsPerTest = 10;
 
-/** The `share`th of `shares` equal parts of all seeds: files run beside each other. */
-export function seedsOf(share: number, shares: number): { seeds: readonly number[] }[] {
+/** The `share`th of `shares` equal parts of the seeds, or of that fraction of them: files run beside each other. */
+export function seedsOf(share: number, shares: number, factor = 1): { seeds: readonly number[] }[] {
   if (only !== undefined) return [{ seeds: [Number(only)] }];
-  const own = Array.from({ length: seeds }, (_, i) => i + 1).filter((seed) => seed % shares === share);
+  const own = Array.from({ length: Math.ceil(seeds * factor) }, (_, i) => i + 1).filter(
+    (seed) => seed % shares === share,
+  );
   const tests = Math.ceil(own.length / seedsPerTest);
   return Array.from({ length: tests }, (_, i) => ({
     seeds: own.slice(i * seedsPerTest, (i + 1) * seedsPerTest),

@@ -13,10 +13,10 @@ import {
 import { Column, Source, sourceFor } from "../../src/model/source.ts";
 
 @Source({
-  table: "shop.visits",
+  table: "mall.visits",
   time: "at",
   description: "Visits.",
-  stream: { name: "visits", lateness: "PT1H", skew: "PT2M" },
+  stream: { name: "visits", lateness: "PT1H", skew: "PT10M" },
 })
 class Visit {
   @Column(() => GraphQLDateTime) at!: Date;

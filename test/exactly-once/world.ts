@@ -30,6 +30,7 @@ export interface World {
   readonly stores: Stores;
   readonly broadcast: Broadcast;
   readonly clock: TimeLapse;
+  /** A process's reader of the gold in the lake as the process sees it. */
   gold(lake: Lake): Pick<GoldReader, "open">;
   /** Puts a record whose content may depend on its arrival. */
   place(partitionKey: string, data: (arrival: number) => Uint8Array): Promise<Placed>;
@@ -62,7 +63,7 @@ export class TimeLapse {
   }
 }
 
-export const skewMs = 120_000;
+const skewMs = 600_000; // as the source declares
 
 export function memoryWorld(clock: TimeLapse, random: () => number): World {
   const control = memoryControl();
@@ -93,13 +94,13 @@ export function memoryWorld(clock: TimeLapse, random: () => number): World {
     place: async (partitionKey, data) => stream.place(partitionKey, data),
     reshard: async () => stream.reshard(),
     writeLake: async (visits) =>
-      void objects.set(`shop/visits/day=${yesterday}/f`, Buffer.from(JSON.stringify(visits))),
+      void objects.set(`mall/visits/day=${yesterday}/f`, Buffer.from(JSON.stringify(visits))),
     liveItems: async () => [...insights.items.values()],
     letters: async () => [...deadLetters.letters.values()],
     archived: async () => {
       const files = [...objects].filter(([key]) => key.startsWith("archive/"));
       return (await Promise.all(files.map(([, bytes]) => decoded(bytes)))).flat();
     },
-    queried: (day) => rowsIn({ catalogue, objects }, "shop.visits", day),
+    queried: (day) => rowsIn({ catalogue, objects }, "mall.visits", day),
   };
 }
