@@ -79,17 +79,10 @@ const mutations: readonly (Mutation & { readonly as: RegExp })[] = [
   {
     mistake: "names archive files by the range of their window",
     file: "live/archive.ts",
-    code: "for (;;) {\n    const { record, revision } = await settled(options, shard);",
-    instead: `const { source, lake, effects } = options;
-  for (const [partition, part] of byPartition(source, window.events)) {
-    const folder = \`\${archiveFolder(source)}\${source.partition.column}=\${partition}\`;
-    const name = \`\${folder}/\${shard}-\${part[0].sequence}-\${part.at(-1).sequence}.parquet\`;
-    const bytes = encodeEvents(source, part.map(({ event }) => event));
-    await untilDone(effects, "Writing a window", () => lake.write(name, bytes));
-  }
-  window = { ...window, events: [] };
-  for (;;) {
-    const { record, revision } = await settled(options, shard);`,
+    code: `if (window.through <= record.through) return;
+    const fresh = window.events.filter(({ sequence }) => sequence > record.through);`,
+    instead: `const fresh = window.events;
+    Object.assign(record, { files: \`\${fresh[0]?.sequence}-\${window.through}-\` });`,
     as: answer,
   },
   {
