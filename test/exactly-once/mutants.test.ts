@@ -126,21 +126,23 @@ test.for(mutations)(
   "a micro-batch or refresh that $mistake is found",
   { timeout: 300_000 },
   async (mutation) => {
-    const { seed, message } = await firstFound(await codeOf(mutation));
-    expect(message).toMatch(mutation.as);
+    const seed = await seedThatFinds(await codeOf(mutation), mutation.as);
     await expect(runHistory(whole, seed)).resolves.toBeUndefined();
   },
 );
 
-async function firstFound(mutant: Code): Promise<{ readonly seed: number; readonly message: string }> {
+/** The first seed that finds something wrong of that kind; others find what follows from it. */
+async function seedThatFinds(mutant: Code, as: RegExp): Promise<number> {
+  const found: string[] = [];
   for (let seed = 1; seed <= mostSeeds; seed++) {
     const message = await runHistory(mutant, seed).then(
       () => null,
       (error: Error) => error.message.split("\n")[0]!,
     );
-    if (message !== null) return { seed, message };
+    if (message !== null && as.test(message)) return seed;
+    if (message !== null) found.push(message);
   }
-  throw new Error(`${mostSeeds} histories found nothing wrong.`);
+  throw new Error(`${mostSeeds} histories found nothing wrong, or something else: ${found.join("; ")}`);
 }
 
 async function codeOf(mutation: Mutation | null): Promise<Code> {
