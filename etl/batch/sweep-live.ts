@@ -9,8 +9,8 @@
  * straddles; a rollback goes to what is kept, upon the manifest that kept it), and a reader of a version that is not kept
  * any more has the time that retention gives it, as for segments. The archive commits after a batch is applied and
  * coverage is behind its barriers, so no batch under way writes such an item, and removal needs no condition. One that
- * is repeated or thaws later finds no watermark and makes an item of a part of the events: nobody reads it, and its
- * version is above those before. The live start moves along, so that whoever asked for a swept bucket all the same, by
+ * is repeated, thaws later or is of another shape's consumer finds no watermark and makes an item of a part of the
+ * events: nobody reads it, and its version is above those before. The live start moves along, so that whoever asked for a swept bucket all the same, by
  * another declaration's coverage, would be told that it is partial. Removal comes before the mark that it has happened:
  * a crash repeats it, and two sweeps do the same.
  */

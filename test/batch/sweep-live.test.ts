@@ -57,13 +57,22 @@ test("rolled back to each edition that is kept, no number goes missing, and none
   }
 });
 
-test("as long as no refresh publishes, live items stay, however much time goes by", async () => {
-  const sales = await published(batch, seed, 2);
+test("while a rollback holds the product, live items stay, however much time goes by", async () => {
+  const sales = await published(batch, seed, 3);
+  await sales.rollback(new Life(sales.random));
   const before = sales.present();
-  for (const [i, date] of dates.slice(2).entries()) await sales.dayPasses(date, i + 3);
-  sales.world.now += 365 * 86_400_000;
-  await sales.read();
+  for (const [i, date] of dates.slice(3).entries()) {
+    await sales.dayPasses(date, i + 4);
+    sales.world.now += 90 * 86_400_000;
+    expect(await sales.refresh()).toMatchObject({ published: false });
+    await sales.read();
+  }
   expect(sales.present()).toEqual(expect.arrayContaining(before));
+  await release(tillActivity, sales.deps(new Life(sales.random)));
+  await sales.refresh();
+  await sales.read();
+  await sales.readRetained();
+  expect(sales.present()).toEqual(sales.unswept());
 });
 
 test("the items of a shape before are kept as long as its gateways may need them, and go by the same rule", async () => {

@@ -1,7 +1,9 @@
 /** The processes of a history, each with a life of its own: consumers, refreshes, rollbacks. */
 import type { RefreshDeps } from "../../etl/batch/deps.ts";
 import type { Broadcast, Broadcasted } from "../../src/backends/broadcast.ts";
+import type { InsightStore } from "../../src/backends/insight-store.ts";
 import type { SluiceError } from "../../src/model/errors.ts";
+import type { ItemKey } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { type Life, noFaults, type Rates } from "./life.ts";
 import { dayMs, hourMs } from "./oracle.ts";
@@ -132,7 +134,7 @@ function batchDeps(scene: Scene, life: Life): RefreshDeps {
   const faultyLake = life.faulty(lake, "list");
   return {
     control: life.faulty(control),
-    insights: life.faulty(insights, "listLive"),
+    insights: removingListed(life.faulty(insights, "listLive")),
     lake: faultyLake,
     warehouse: life.faulty(warehouse),
     stream: life.faulty(stream),
@@ -143,6 +145,18 @@ function batchDeps(scene: Scene, life: Life): RefreshDeps {
     progress: silent,
     retention: { editions: 3, ms: 0 },
     barrierWaitMs: scene.calm ? 100 * dayMs : random() * 4 * hourMs,
+  };
+}
+
+/** Keys are listed before the call that removes them: within a call, time stands still. */
+function removingListed(insights: InsightStore): InsightStore {
+  return {
+    ...insights,
+    removeLive: async (keys) => {
+      const listed: ItemKey[] = [];
+      for await (const key of keys) listed.push(key);
+      return insights.removeLive(listed);
+    },
   };
 }
 

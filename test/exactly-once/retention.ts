@@ -1,4 +1,5 @@
 /** Which live items may go: those of periods that every manifest covers that may be current again. */
+import type { Manifest } from "../../src/model/control.ts";
 import { endOf } from "../batch/reached.ts";
 import { iso } from "./oracle.ts";
 
@@ -10,7 +11,7 @@ interface Published {
 export class Retention {
   readonly #kept = new Map<string, readonly Published[]>();
 
-  published(product: string, version: number, until: number, keeps: number): void {
+  published(product: string, { version, coverage: { until }, keeps }: Manifest): void {
     const all = [...(this.#kept.get(product) ?? []), { version, until }];
     this.#kept.set(
       product,

@@ -114,10 +114,9 @@ export class Scene {
         put: async (key, value, ...rest) => {
           const revision = await control.put(key, value, ...rest);
           if (revision !== null && key.pk.startsWith("manifest#")) {
-            const manifest = value as Manifest;
             const product = key.pk.slice("manifest#".length);
-            this.readers.published(product, manifest);
-            this.#retention.published(product, manifest.version, manifest.coverage.until, manifest.keeps);
+            this.readers.published(product, value as Manifest);
+            this.#retention.published(product, value as Manifest);
           }
           return revision;
         },
