@@ -63,11 +63,13 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
   const followShards = shardFollower(options.path);
   try {
     while (!effects.signal.aborted) {
+      // a shard that ends while the others are followed is looked at next, not when shards are listed again
+      const followed = new Set(ended);
       const shards = await untilDone(effects, "Listing shards", () => options.events.shards());
       await followShards(shards, ended);
       for (const { id } of shards.filter((shard) => isDue(shard, shards, ended)))
         if (!running.has(id)) running.set(id, start(id));
-      const open = [...running].filter(([id]) => !ended.has(id)).map(([, end]) => end);
+      const open = [...running].filter(([id]) => !followed.has(id)).map(([, end]) => end);
       await soonest(effects, open);
     }
   } finally {
