@@ -60,7 +60,12 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
       failed.abort();
     }
   };
-  const followShards = shardFollower(options.path);
+  // before shards are listed: one that is opened meanwhile would look like one that is gone from the stream
+  const known = await readCheckpoints(options.path);
+  const followShards = shardFollower(
+    options.path,
+    known.map(({ sk }) => sk),
+  );
   try {
     while (!effects.signal.aborted) {
       // a shard that ends while the others are followed is looked at next, not when shards are listed again
@@ -82,7 +87,7 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
  * Lets the checkpoints follow the shards: every shard has one before it is read, children are as far on as their
  * parents, and a parent has ended once its children have theirs.
  */
-function shardFollower(path: LivePath) {
+function shardFollower(path: LivePath, known: readonly string[]) {
   const opened = new Set<string>();
   const left = new Set<string>();
   return async (shards: readonly Shard[], ended: ReadonlySet<string>): Promise<void> => {
@@ -92,17 +97,13 @@ function shardFollower(path: LivePath) {
     const isNew = ({ id, parents }: Shard) => !opened.has(id) || parents.some((each) => over.includes(each));
     await openCheckpoints(path, shards.filter(isNew));
     for (const { id } of shards) opened.add(id);
-    for (const id of first ? [...over, ...(await removedFrom(path, shards))] : over) {
+    // what has a checkpoint and is not listed has left the stream by retention
+    const removed = first ? known.filter((id) => !shards.some((shard) => shard.id === id)) : [];
+    for (const id of [...over, ...removed]) {
       await endCheckpoint(path, id);
       left.add(id);
     }
   };
-}
-
-/** Shards with a checkpoint that retention has taken out of the stream. */
-async function removedFrom(path: LivePath, shards: readonly Shard[]): Promise<string[]> {
-  const checkpoints = await readCheckpoints(path);
-  return checkpoints.map(({ sk }) => sk).filter((sk) => !shards.some(({ id }) => id === sk));
 }
 
 /** A parent that retention has removed from the stream has nothing left to say. */
