@@ -8,7 +8,7 @@ import { setMaxListeners } from "node:events";
 import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
 import type { Instant } from "../../src/model/time.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
-import { shardFollower } from "./follow-shards.ts";
+import { knownShards, shardFollower } from "./follow-shards.ts";
 import { ensureLiveStarts } from "./live-start.ts";
 import { livePath, type LivePathOptions } from "./path.ts";
 import { consumeShard, type ShardOptions, type WindowLimits } from "./shard.ts";
@@ -60,14 +60,16 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
       failed.abort();
     }
   };
-  const followShards = shardFollower(options.path, new Set());
+  const followShards = shardFollower(options.path, await knownShards(options.path));
   try {
     while (!effects.signal.aborted) {
+      // a shard that ends while the others are followed is looked at next, not when shards are listed again
+      const followed = new Set(ended);
       const shards = await untilDone(effects, "Listing shards", () => options.events.shards());
       await followShards(shards, ended);
       for (const { id } of shards.filter((shard) => isDue(shard, shards, ended)))
         if (!running.has(id)) running.set(id, start(id));
-      const open = [...running].filter(([id]) => !ended.has(id)).map(([, end]) => end);
+      const open = [...running].filter(([id]) => !followed.has(id)).map(([, end]) => end);
       await soonest(effects, open);
     }
   } finally {

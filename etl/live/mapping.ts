@@ -17,7 +17,7 @@ import type { Instant } from "../../src/model/time.ts";
 import { runBatch } from "./batch.ts";
 import type { Position } from "./checkpoint.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
-import { endedBefore, shardFollower } from "./follow-shards.ts";
+import { knownShards, shardFollower } from "./follow-shards.ts";
 import { ensureLiveStarts, enterShard } from "./live-start.ts";
 import { type LivePath, livePath, type LivePathOptions } from "./path.ts";
 import { consumeShard, type ShardOptions, shardReader } from "./shard.ts";
@@ -146,8 +146,8 @@ function startRun(options: MappingOptions): Run {
 
 async function openLineage(path: LivePath, events: EventStream): Promise<Lineage> {
   await ensureLiveStarts({ ...path, events });
-  const ended = await endedBefore(path);
-  return { ended, followShards: shardFollower(path, ended) };
+  const known = await knownShards(path);
+  return { ended: new Set(known.ended), followShards: shardFollower(path, known) };
 }
 
 async function consume(run: Run, { shard, records }: Batch): Promise<void> {

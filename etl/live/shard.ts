@@ -33,7 +33,10 @@ export async function consumeShard(options: ShardOptions, shard: string): Promis
   await path.archive.recover(shard);
   let position = await enterShard({ ...path, events }, shard);
   // read to its end by an earlier life: a restart does not read the whole lineage of the shards again
-  if (position?.value.ended === true) return true;
+  if (position?.value.ended === true) {
+    await announceEnd(path, shard, position);
+    return true;
+  }
   const reader = shardReader(options, shard, position?.value.sequence ?? null);
   let window = emptyWindow(clock());
   const flush = async (): Promise<void> => {

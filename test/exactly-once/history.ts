@@ -89,7 +89,8 @@ class History {
     const { world, oracle, random } = this.#scene;
     const producer = new Producer(world, oracle, random);
     for (let i = 0; i < this.#records; i++) {
-      await this.#scene.pause(0, (2 * this.#ms) / this.#records);
+      // half of them come with the one before
+      if (random() < 0.5) await this.#scene.pause(0, (4 * this.#ms) / this.#records);
       await producer.putRecord();
     }
   }

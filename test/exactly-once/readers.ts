@@ -35,8 +35,8 @@ export class Readers {
   readonly #since = new Map<string, number>();
   /** By product and version the lake's generation that answers. */
   readonly #generation = new Map<string, number>();
-  /** By product, rollup, key and bucket what has been answered at least. */
-  readonly #floors = new Map<string, number>();
+  /** By gateway what it has answered, by product, rollup, key and bucket: another one's view may be older. */
+  readonly #answered = new WeakMap<Shared, Map<string, number>>();
   #through = -Infinity;
 
   constructor(scene: Scene) {
@@ -128,8 +128,8 @@ export class Readers {
   ): Promise<void> {
     const { code, oracle } = this.#scene;
     const names = [...new Set(measures)];
-    // what was answered before this request counts as seen by whoever sends it
-    const floors = new Map(this.#floors);
+    const floors = this.#answered.get(shared) ?? new Map<string, number>();
+    this.#answered.set(shared, floors);
     const before = oracle.counted.length;
     const askedAt = this.#now();
     const session = code.openSession(shared, { scope: analystScope, adHocWaitMs: 0 });
@@ -169,7 +169,7 @@ export class Readers {
     version: number,
     until: number,
     answer: Answer & { readonly through: number },
-    floors: ReadonlyMap<string, number>,
+    floors: Map<string, number>,
     before: number,
   ): void {
     const { oracle } = this.#scene;
@@ -200,9 +200,8 @@ export class Readers {
       throw wrong(`there are ${lake.length + streamed.length} at most`);
     if (isLive && through < Math.min(to, this.#through)) throw wrong("it must have come further");
     if (isLive) {
-      const floor = floors.get(id) ?? 0;
-      if (counted < floor) throw wrong(`it was ${floor} before`);
-      this.#floors.set(id, Math.max(counted, this.#floors.get(id) ?? 0));
+      if (counted < (floors.get(id) ?? 0)) throw wrong(`it was ${floors.get(id)} before`);
+      floors.set(id, counted);
       oracle.promised = Math.max(oracle.promised, through);
     }
   }
