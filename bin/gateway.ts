@@ -59,9 +59,9 @@ export async function openGateway(
     leaderboards: new LeaderboardCache(),
   };
   // before any subscription is: what it asks again for must be known by then
-  const forget = broadcast.subscribe((message) => {
+  const forget = broadcast.subscribe(({ message }) => {
     if (message.kind === "live") liveStatus.observe(message);
-    else manifests.expire(message.product);
+    if (message.kind === "published") manifests.expire(message.product);
   });
   const unwatch = watchManifests(products, manifests, broadcast, settings.log);
   const cursorSecret = settings.cursorSecret ?? randomBytes(32).toString("hex");

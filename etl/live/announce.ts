@@ -2,14 +2,14 @@
  * Live updates to the gateways.
  *
  * Delivery guarantee: at least once while the broadcast is up; bounded in time, so that ingestion goes on when it is
- * down. Then updates are lost, and the first one of the same shard that gets through carries a gap marker: feeds of
- * events that would go on behind it end.
+ * down. Then updates are lost, and a gap marker says which as soon as one gets through. Should the process die before,
+ * the next update of the shard tells by the record it follows.
  */
-import type { Broadcast, LiveUpdate } from "../../src/backends/broadcast.ts";
+import type { Broadcast, Broadcasted, LiveUpdate } from "../../src/backends/broadcast.ts";
 import type { Effects } from "./effects.ts";
 
 export interface Announcer {
-  /** Resolves when the update is published, or when it is known that it has to be made up for by a gap marker. */
+  /** Resolves when the update is published, or when it is known that a gap marker has to make up for it. */
   publish(update: LiveUpdate): Promise<void>;
 }
 
@@ -21,25 +21,34 @@ export interface AnnouncerOptions {
 const maxPublishMs = 5_000;
 
 export function announcer({ broadcast, effects }: AnnouncerOptions): Announcer {
-  // the shards without a gap; the process before this one may have died with one still to be told
-  const told = new Set<string>();
+  // shard -> the last record of its lost updates
+  const lost = new Map<string, string>();
   return {
     publish: async (update) => {
+      const { stream, shard, through } = update;
       try {
-        await bounded(effects, broadcast, told.has(update.shard) ? update : { ...update, gap: true });
-        told.add(update.shard);
+        if (lost.size > 0) await publishGap(effects, broadcast, stream, lost);
+        await bounded(effects, broadcast, update);
       } catch (error) {
-        told.delete(update.shard);
-        effects.log.warn(
-          { err: error, shard: update.shard },
-          "The broadcast is down; a gap marker will follow",
-        );
+        lost.set(shard, through);
+        effects.log.warn({ err: error, shard }, "The broadcast is down; a gap marker will follow");
       }
     },
   };
 }
 
-async function bounded(effects: Effects, broadcast: Broadcast, message: LiveUpdate): Promise<void> {
+async function publishGap(
+  effects: Effects,
+  broadcast: Broadcast,
+  stream: string,
+  lost: Map<string, string>,
+): Promise<void> {
+  const told = new Map(lost);
+  await bounded(effects, broadcast, { kind: "gap", stream, lost: Object.fromEntries(told) });
+  for (const [shard, through] of told) if (lost.get(shard) === through) lost.delete(shard);
+}
+
+async function bounded(effects: Effects, broadcast: Broadcast, message: Broadcasted): Promise<void> {
   const published = new AbortController();
   const tooSlow = effects.wait(maxPublishMs, published.signal).then(() => {
     if (!published.signal.aborted) throw new Error(`Publishing took longer than ${maxPublishMs} ms.`);

@@ -37,7 +37,7 @@ export async function runBatch(
   const checkpoint = checkpointAfter(path, position, decoded, events);
   const barrier = decoded.flatMap((record) => record.barriers).at(-1) ?? null;
   await path.archive.add(shard, { events, through: checkpoint.sequence, barrier });
-  await path.announcer.publish(updateOf(path, shard, checkpoint, items, events));
+  await path.announcer.publish(updateOf(path, shard, position, checkpoint, items, events));
   const moved = await advance(path, shard, position, checkpoint);
   return { in: events.length + dead, applied: events.length, dead, position: moved };
 }
@@ -83,7 +83,8 @@ function newestOf(source: Source, known: Instant | null, events: readonly Decode
 function updateOf(
   { source, stream }: LivePath,
   shard: string,
-  { arrival, newest }: Reached,
+  before: Position,
+  { sequence: through, arrival, newest }: Reached,
   items: LiveUpdate["items"],
   events: readonly DecodedEvent[],
 ): LiveUpdate {
@@ -94,6 +95,8 @@ function updateOf(
     source: source.name,
     stream: name,
     shard,
+    after: before?.value.sequence ?? null,
+    through,
     arrival,
     newest,
     items,

@@ -7,12 +7,14 @@ import { memoryControl, quietEffects } from "./memory-stores.ts";
 import { parcels, seeded } from "./parcels.ts";
 
 const effects = quietEffects(seeded(1), new AbortController().signal);
-const update = (arrival: number): LiveUpdate => ({
+const update = (number: number, shard = "1"): LiveUpdate => ({
   kind: "live",
   source: "Parcel",
   stream: "parcels",
-  shard: "1",
-  arrival,
+  shard,
+  after: number > 1 ? `0${number - 1}` : null,
+  through: `0${number}`,
+  arrival: 0,
   newest: null,
   items: [],
   events: [],
@@ -31,41 +33,16 @@ describe("a broadcast that is down", () => {
       effects: { ...effects, wait: waitFor },
     });
     await announced.publish(update(1));
-    await announced.publish(update(2));
     down = true;
+    await announced.publish(update(2));
     await announced.publish(update(3));
+    await announced.publish(update(1, "2"));
     down = false;
+    // whichever shard is first tells of all
+    await announced.publish(update(1, "3"));
     await announced.publish(update(4));
-    await announced.publish(update(5));
-    // the first of a process, too: the one before it may have died with a gap
-    expect(heard).toEqual([{ ...update(1), gap: true }, update(2), { ...update(4), gap: true }, update(5)]);
-  });
-
-  it("has its gap told by the shard that it is in", async () => {
-    const heard: LiveUpdate[] = [];
-    let down = false;
-    const publish = async (message: Broadcasted): Promise<void> => {
-      if (down) throw new Error("down");
-      heard.push(message as LiveUpdate);
-    };
-    const announced = announcer({
-      broadcast: { publish } as unknown as Broadcast,
-      effects: { ...effects, wait: waitFor },
-    });
-    const other = { ...update(1), shard: "2" };
-    await announced.publish(update(1));
-    await announced.publish(other);
-    down = true;
-    await announced.publish(update(2));
-    down = false;
-    await announced.publish(other);
-    await announced.publish(update(3));
-    expect(heard.map(({ shard, gap }) => [shard, gap])).toEqual([
-      ["1", true],
-      ["2", true],
-      ["2", undefined],
-      ["1", true],
-    ]);
+    const gap = { kind: "gap", stream: "parcels", lost: { "1": "03", "2": "01" } };
+    expect(heard).toEqual([update(1), gap, update(1, "3"), update(4)]);
   });
 
   it("is given up after a while when it does not answer", async () => {

@@ -37,6 +37,8 @@ const update: LiveUpdate = {
   source: "Parcel",
   stream: "parcels",
   shard: "a",
+  after: null,
+  through: "1",
   arrival: 9_000,
   newest: 8_000,
   items: [],
