@@ -10,7 +10,7 @@ import type { Positions } from "../model/position.ts";
 import type { Source, Stream } from "../model/source.ts";
 import type { FeedPage } from "../schema/context.ts";
 import type { Cursor, Cursors } from "./cursor.ts";
-import type { FeedHub, FeedWorkings } from "./feed-hub.ts";
+import type { FeedHub, FeedListener, FeedWorkings, Standing } from "./feed-hub.ts";
 import { expired, freshEvents, missesSome, moveOver, pagesOf } from "./feed-pages.ts";
 import { following, type Latch } from "./following.ts";
 
@@ -36,21 +36,24 @@ export function eventFeed(
     const hub = hubOf(stream);
     const unfollow = hub.follow();
     try {
-      let at = "";
-      if (after !== null) {
-        const past = pastPages(workings, hub, where, workings.cursors.verify(after, stream.name));
-        for (;;) {
-          const next = await past.next();
-          if (ended.aborted) return;
-          if (next.done === true) {
-            at = next.value;
-            break;
+      let cursor = after === null ? null : workings.cursors.verify(after, stream.name);
+      if (cursor !== null) {
+        // the hub may have been told of more before the last answer was taken
+        do {
+          const past = pastPages(workings, hub, where, cursor);
+          for (;;) {
+            const next: IteratorResult<FeedPage, Cursor> = await past.next();
+            if (ended.aborted) return;
+            if (next.done === true) {
+              cursor = next.value;
+              break;
+            }
+            yield next.value;
           }
-          yield next.value;
-        }
-        if (level?.(at) === true) return;
+        } while (hub.level > cursor.at);
+        if (level?.(cursor.at) === true) return;
       }
-      yield* livePages(hub, where, at, change, ended);
+      yield* livePages(hub, where, cursor, change, ended);
     } finally {
       unfollow();
     }
@@ -62,13 +65,13 @@ function streamOf(source: Source): Stream {
   throw new SluiceError("NOT_LIVE", `A feed follows a stream. Source "${source.name}" has none.`);
 }
 
-/** What is retained behind a cursor, until it is level with the hub. Returns the entry that it has come to. */
+/** What is retained behind a cursor, until it is level with the hub. Returns where it has come to. */
 async function* pastPages(
   { broadcast, cursors }: { readonly broadcast: Broadcast; readonly cursors: Cursors },
   hub: FeedHub,
   where: Filter,
   cursor: Cursor,
-): AsyncGenerator<FeedPage, string, undefined> {
+): AsyncGenerator<FeedPage, Cursor, undefined> {
   const matches = matcher(where);
   const positions: Positions = { ...cursor.positions };
   let at = cursor.at;
@@ -86,23 +89,23 @@ async function* pastPages(
       moveOver(positions, message);
     }
     // the hub may have been told meanwhile of what was not there yet
-    if (at >= hub.level && behind.length === 0) return at;
+    if (at >= hub.level && behind.length === 0) return { stream: cursor.stream, at, positions };
   }
 }
 
-/** What the hub tells from now on, behind the entry `at`. */
+/** What the hub tells from now on, behind what has been read. */
 async function* livePages(
   hub: FeedHub,
   where: Filter,
-  at: string,
+  read: Standing | null,
   change: Latch,
   ended: AbortSignal,
 ): AsyncGenerator<FeedPage, void, undefined> {
   const queue: FeedPage[] = [];
   let failure: Error | null = null;
-  const leave = hub.join(where, {
+  const listener: FeedListener = {
     page: (page) => {
-      if (page.at <= at || failure !== null) return;
+      if ((read !== null && page.at <= read.at) || failure !== null) return;
       if (queue.length >= maxQueued) failure = expired();
       else queue.push(page);
       change.raise();
@@ -111,7 +114,8 @@ async function* livePages(
       failure ??= error;
       change.raise();
     },
-  });
+  };
+  const leave = hub.join(where, listener, read ?? undefined);
   try {
     while (!ended.aborted) {
       for (let page = queue.shift(); page !== undefined; page = queue.shift()) yield page;

@@ -8,7 +8,7 @@ import type { Broadcast, Broadcasted, Entry, LiveUpdate } from "../backends/broa
 import type { Filter } from "../model/filter.ts";
 import type { Positions } from "../model/position.ts";
 import type { FeedPage } from "../schema/context.ts";
-import type { Cursors } from "./cursor.ts";
+import type { Cursor, Cursors } from "./cursor.ts";
 import { FilterIndex } from "./feed-index.ts";
 import { expired, freshEvents, missesSome, moveOver, pagesOf } from "./feed-pages.ts";
 
@@ -23,12 +23,17 @@ export interface FeedWorkings {
   readonly cursors: Cursors;
 }
 
+/** What somebody has read: everything up to this entry, which left the shards at these positions. */
+export type Standing = Pick<Cursor, "at" | "positions">;
+
 export class FeedHub {
   readonly #workings: FeedWorkings;
   readonly #stream: string;
   #listeners = new Map<FeedListener, () => void>();
   #index = new FilterIndex<FeedListener>();
   #positions: Positions = {};
+  /** What listeners know of shards that it has not been told of. */
+  #standings: Standing[] = [];
   #level = "";
   #followers = 0;
   #unsubscribe = (): void => {};
@@ -55,7 +60,8 @@ export class FeedHub {
   }
 
   /** Adds a listener; to be called by who follows. Returns the function that removes it. */
-  join(where: Filter, listener: FeedListener): () => void {
+  join(where: Filter, listener: FeedListener, standing?: Standing): () => void {
+    if (standing !== undefined) this.#standings.push(standing);
     const remove = this.#index.add(where, listener);
     this.#listeners.set(listener, remove);
     return () => {
@@ -67,13 +73,28 @@ export class FeedHub {
   #forget(): void {
     this.#unsubscribe();
     this.#positions = {};
+    this.#standings = [];
     this.#level = "";
   }
 
   #take(entry: Entry): void {
+    this.#adopt(entry);
     if (this.#missed(entry.message)) this.#expire();
     if (entry.message.kind === "live" && entry.message.stream === this.#stream)
       this.#tell(entry as Entry<LiveUpdate>);
+  }
+
+  /**
+   * Where the entry is behind what a listener had read when it joined, the listener stands where it stood then in every
+   * shard that has been silent since: what it misses there it would miss unnoticed, were that not known.
+   */
+  #adopt({ id, message }: Entry): void {
+    if (this.#standings.length === 0) return;
+    // a gap may have the id of the entry before it
+    const isBehind = ({ at }: Standing): boolean => at < id || (message.kind === "gap" && at === id);
+    for (const { positions } of this.#standings.filter(isBehind))
+      this.#positions = { ...positions, ...this.#positions };
+    this.#standings = this.#standings.filter((standing) => !isBehind(standing));
   }
 
   #missed(message: Broadcasted): boolean {
@@ -91,6 +112,7 @@ export class FeedHub {
     this.#listeners = new Map();
     this.#index = new FilterIndex();
     this.#positions = {};
+    this.#standings = [];
     for (const listener of listeners) listener.failed(expired());
   }
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
-import type { Gap } from "../../src/backends/broadcast.ts";
+import type { Broadcasted, Gap } from "../../src/backends/broadcast.ts";
 import type { Filter } from "../../src/model/filter.ts";
 import { sortableSequence } from "../../src/model/sequence.ts";
 import { sold } from "../server/shop-session.ts";
@@ -13,6 +13,9 @@ const gap = (lost: Record<string, number>): Gap => ({
     Object.entries(lost).map(([shard, through]) => [shard, sortableSequence(String(through))]),
   ),
 });
+
+/** Whatever sleeps has come to where it sleeps. */
+const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe("a feed that may have missed something", () => {
   test("an update that does not follow what it has seen ends it after what came before", async () => {
@@ -89,6 +92,28 @@ describe("a feed that may have missed something", () => {
     await behind.return!();
   });
 
+  test.each<[string, Broadcasted]>([
+    ["an update that does not follow", batch("s-1", 3, sales(1, 1))],
+    ["a gap marker", gap({ "s-1": 2 })],
+  ])("%s ends a resumed one, also in a shard that its gateway was told nothing of", async (_, message) => {
+    const broadcast = fakeBroadcast();
+    const before = feed(broadcast);
+    const pages = [page(before), page(before)] as const;
+    await broadcast.publish(batch("s-1", 1, sales(1, 1)));
+    await broadcast.publish(batch("s-0", 1, sales(1, 1)));
+    await pages[0];
+    const { cursor } = await pages[1];
+    await before.return!();
+    const resumed = feed(broadcast, cursor);
+    const next = page(resumed);
+    await settled();
+    await broadcast.publish(batch("s-0", 2, sales(2, 1)));
+    const afterwards = await next;
+    expect(ids(afterwards)).toEqual(["s-0:2:0"]);
+    await broadcast.publish(message);
+    await expect(resumed.next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+  });
+
   test("others join again after it, from now", async () => {
     const broadcast = fakeBroadcast();
     const [one, other] = [feed(broadcast), feed(broadcast, null, [{ op: "eq", column: "shop", value: "x" }])];
@@ -162,7 +187,7 @@ describe("a quiet hour", () => {
     const following = feed(broadcast, null, oslo);
     const next = page(following);
     await broadcast.publish(batch("s-0", 1, [sold("Bern", 1, 1)]));
-    await new Promise((resolve) => setImmediate(resolve));
+    await settled();
     now = 100;
     await broadcast.publish(batch("s-0", 2, [sold("Oslo", 1, 1)]));
     expect(ids(await next)).toEqual(["s-0:2:0"]);
