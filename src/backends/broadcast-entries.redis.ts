@@ -47,7 +47,7 @@ export async function appendEntry(
     keys: [key],
     arguments: [...limits, ...(message === undefined ? [] : encoded(message))],
   });
-  return String(reply);
+  return (reply as Buffer).toString();
 }
 
 /** The id of the newest entry; null when there is none. */

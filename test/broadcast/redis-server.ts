@@ -5,6 +5,12 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@redis/client";
+import { waitFor } from "../../etl/live/effects.ts";
+import {
+  type RedisBroadcast,
+  redisBroadcast,
+  type RedisBroadcastOptions,
+} from "../../src/backends/broadcast.redis.ts";
 
 export interface TestRedis {
   readonly url: string;
@@ -18,6 +24,10 @@ export interface TestRedis {
   remove(): Promise<void>;
 }
 
+/** Whatever ends the tests, their servers end with them. */
+const running = new Set<ChildProcess>();
+process.once("exit", () => running.forEach((server) => server.kill("SIGKILL")));
+
 export async function testRedis({ keeps = false } = {}): Promise<TestRedis> {
   const folder = mkdtempSync(join(tmpdir(), "sluice-redis-"));
   const port = await freePort();
@@ -28,6 +38,7 @@ export async function testRedis({ keeps = false } = {}): Promise<TestRedis> {
     const ended = new Promise((resolve) => server!.once("exit", resolve));
     server.kill("SIGKILL");
     await ended;
+    running.delete(server);
     server = null;
   };
   const start = async (): Promise<void> => {
@@ -39,6 +50,7 @@ export async function testRedis({ keeps = false } = {}): Promise<TestRedis> {
       server!.once("exit", (code, signal) => reject(new Error(`redis-server has ended: ${code ?? signal}.`)));
     });
     failed.catch(() => {});
+    running.add(server);
     await Promise.race([answers(url), failed]);
   };
   const command = (...words: string[]) => withClient(url, (client) => client.sendCommand(words));
@@ -48,6 +60,17 @@ export async function testRedis({ keeps = false } = {}): Promise<TestRedis> {
   };
   await start();
   return { url, command, kill, start, signal: (signal) => void server!.kill(signal), remove };
+}
+
+/** A process of a deployment, as far as its broadcast goes. */
+export function node(
+  { url }: Pick<TestRedis, "url">,
+  key: string,
+  settings: Partial<RedisBroadcastOptions> = {},
+): Promise<RedisBroadcast> {
+  const retained = { retainMs: 3_600_000, retainMax: 10_000 };
+  const effects = { random: Math.random, wait: waitFor, warn: () => {} };
+  return redisBroadcast({ url, key, ...retained, ...effects, ...settings });
 }
 
 async function answers(url: string): Promise<void> {
