@@ -33,6 +33,27 @@ program
   .action(async () => (await import("./commands/start.ts")).runStart(environment()));
 
 program
+  .command("serve")
+  .description("a gateway alone, over the stores and the Redis that other processes fill")
+  .addHelpText(
+    "after",
+    `
+For several nodes: each listens on its own PORT and HOST, all with the same SLUICE_REDIS and SLUICE_CURSOR_SECRET. It
+serves the embedded cloud of SLUICE_DATA, or with SLUICE_CLOUD=aws an account. Without SLUICE_REDIS, subscriptions move
+with refreshes only.
+
+It knows no tokens yet: whoever reaches it from the same machine is an analyst, all others are refused. So it
+listens on 127.0.0.1 unless HOST says otherwise. SIGTERM ends it after what it is answering.
+
+Examples:
+  sluice start                                            fills an embedded cloud, and serves it on port 4000
+  PORT=4001 sluice serve                                  one more gateway of it
+  SLUICE_REDIS=redis://127.0.0.1 SLUICE_CURSOR_SECRET=… PORT=4001 sluice serve
+                                                          with live updates, where start has the same settings`,
+  )
+  .action(async () => (await import("./commands/serve.ts")).runServe(environment()));
+
+program
   .command("refresh")
   .argument("[products...]", "names of products (default: all)")
   .option("--full", "compute everything anew")

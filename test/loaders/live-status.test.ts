@@ -55,6 +55,16 @@ describe("a live status", () => {
     expect(await view()).toEqual({ live: { from: 1_000, to: upTo(5_000) }, newest: 4_000 });
   });
 
+  it("is read anew behind a gap of the broadcast, whatever its age", async () => {
+    await start(x, 1_000);
+    await checkpoint("a", {});
+    await view();
+    await checkpoint("a", { arrival: 7_000 });
+    expect((await status.view(x))?.live.to).toBe(upTo(5_000));
+    status.expire();
+    expect((await status.view(x))?.live.to).toBe(upTo(7_000));
+  });
+
   it("waits for an open shard that nothing was read of, and not for one that has ended", async () => {
     await start(x, 1_000);
     await checkpoint("a", { ended: true });
