@@ -186,13 +186,13 @@ async function chaos(seed: number, keeps: boolean): Promise<Client[]> {
     shards.every((shard) =>
       run.some((id) => id.startsWith(`${shard}:`) && Number(id.split(":")[1]) > calmFrom.get(shard)!),
     );
-  let following = true;
+  const ended = new AbortController();
   const followed = Promise.all(
     clients.map((client, i) => follow(client, seeded(seed * 100 + i), gateways, done)),
-  ).finally(() => (following = false));
+  ).finally(() => ended.abort());
   followed.catch(() => {});
   const produces = (async () => {
-    while (following) {
+    while (!ended.signal.aborted) {
       await step();
       await pause(random() * 10);
     }

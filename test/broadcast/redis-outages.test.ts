@@ -92,7 +92,8 @@ describe("a Redis that keeps nothing", () => {
     await publishedAtLast(writer, update(2));
     for (let i = 3; i <= 5; i++) await writer.publish(update(i));
     release();
-    await expectHeard(listener, [update(1), gap, update(4), update(5)]);
+    await listener.heardAll(4);
+    expect(messages(listener.heard)).toEqual([update(1), gap, update(4), update(5)]);
   });
 
   test("comes back with its clock set back: no id is below one that was told", async () => {
@@ -119,7 +120,8 @@ describe("a Redis that keeps nothing", () => {
     await listener.heardAll(1);
     await redis.command("FLUSHALL");
     await writer.publish(update(2));
-    await expectHeard(listener, [update(1), gap, update(2)]);
+    await listener.heardAll(3);
+    expect(messages(listener.heard)).toEqual([update(1), gap, update(2)]);
   });
 
   test("is away when a gateway starts: that opens, and its listeners are told a gap first", async () => {
@@ -142,10 +144,8 @@ describe("a Redis that keeps nothing", () => {
       await publishedAtLast(writer, update(i));
       await redis.command("CLIENT", "KILL", "TYPE", "normal");
     }
-    await expectHeard(
-      listener,
-      [1, 2, 3, 4, 5].map((i) => update(i)),
-    );
+    await listener.heardAll(5);
+    expect(messages(listener.heard)).toEqual([1, 2, 3, 4, 5].map((i) => update(i)));
   });
 
   test("stands still: publishing rejects, and what was accepted is told once it goes on", async () => {

@@ -38,7 +38,7 @@ test.each([
     code: "BAD_USER_INPUT",
     message: expect.stringContaining("SLUICE_REDIS is redis://"),
   });
-  expect(String(failure)).not.toContain("s3cret");
+  expect((failure as Error).message).not.toContain("s3cret");
 });
 
 describe("gateways that share a Redis", () => {
