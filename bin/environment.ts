@@ -140,11 +140,20 @@ function bytes(name: string, text: string): number {
 function redisUrl(name: string, text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null;
   const isRedis = url?.protocol === "redis:" || url?.protocol === "rediss:";
-  if (isRedis && url.hostname !== "" && /^(?:\/\d*)?$/.test(url.pathname)) return text;
+  if (isRedis && url.hostname !== "" && /^(?:\/\d*)?$/.test(url.pathname) && decodes(url)) return text;
   throw new SluiceError(
     "BAD_USER_INPUT",
     `${name} is redis://[user:password@]host[:port][/database], or rediss:// for TLS. Got something else; characters like @ or / in a password are percent-encoded.`,
   );
+}
+
+function decodes({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function positive(name: string, text: string): number {

@@ -1,8 +1,9 @@
 /**
  * The broadcast over one stream of Redis or Valkey (7 or later), for processes on many machines.
  *
- * Delivery guarantee: every listener gets every message that is published after it subscribed, once and in order, and may
- * get some that were published shortly before. What Redis, the connection or this process may have lost is told as a gap
+ * Delivery guarantee: every listener gets every message that is published after it subscribed, in order, and once unless a
+ * connection broke while it was published; the first one also gets what others published since this process opened or
+ * last published. What Redis, the connection or this process may have lost is told as a gap
  * of any stream, where it was lost or at the latest with the next message: each entry names the one that it follows.
  * `from` never returns what is not whole. A message whose publication was rejected may have been published.
  *

@@ -18,6 +18,7 @@ export type RedisCommands = Awaited<ReturnType<typeof opened>["commands"]>;
 type Opened = ReturnType<typeof opened>;
 
 const maxUnanswered = 10_000; // commands
+const connectMs = 2_000;
 
 export class RedisConnection {
   readonly #options: RedisConnectionOptions;
@@ -30,28 +31,46 @@ export class RedisConnection {
 
   /**
    * Rejects `BACKEND_UNAVAILABLE` when Redis is not reachable, refuses, or has not answered within `withinMs`. What was
-   * sent may be done all the same.
+   * sent may be done all the same, and what was sent over a connection that broke is sent again: it may be done twice.
    */
   async run<T>(work: (commands: RedisCommands) => Promise<T>, withinMs: number): Promise<T> {
     const { url, wait } = this.#options;
-    if (this.#closed) throw unavailable(url, new Error("The connection was closed."));
-    const current = (this.#opened ??= opened(url, (broken) => this.#drop(broken)));
     const settled = new AbortController();
-    const late = wait(withinMs, settled.signal).then(() => {
+    const late = wait(withinMs, settled.signal).then((): never => {
       throw new Error(`No answer within ${withinMs} ms.`);
     });
-    const working = current.commands.then(work);
+    const working = this.#attempt(work, settled.signal);
     try {
       return await Promise.race([working, late]);
     } catch (cause) {
-      // a refusal came through; everything else leaves the connection in an unknown state
-      if (!(cause instanceof ErrorReply)) this.#drop(current);
+      settled.abort();
+      if (!(cause instanceof ErrorReply) && this.#opened !== null) this.#drop(this.#opened);
       throw unavailable(url, cause);
     } finally {
       settled.abort();
       // whichever has lost the race
       working.catch(() => {});
       late.catch(() => {});
+    }
+  }
+
+  async #attempt<T>(
+    work: (commands: RedisCommands) => Promise<T>,
+    settled: AbortSignal,
+    first = true,
+  ): Promise<T> {
+    if (this.#closed) throw new Error("The connection was closed.");
+    const reused = this.#opened !== null;
+    const current = (this.#opened ??= opened(this.#options.url, (broken) => this.#drop(broken)));
+    try {
+      return await work(await current.commands);
+    } catch (error) {
+      // a refusal came through; everything else leaves the connection in an unknown state
+      if (error instanceof ErrorReply) throw error;
+      this.#drop(current);
+      // an old one may have been broken long before
+      if (!first || !reused || settled.aborted) throw error;
+      return this.#attempt(work, settled, false);
     }
   }
 
@@ -64,6 +83,11 @@ export class RedisConnection {
   #drop(broken: Opened): void {
     if (this.#opened === broken) this.#opened = null;
     broken.client.destroy();
+    // one that was connecting has a socket only now
+    broken.commands.then(
+      () => broken.client.destroy(),
+      () => {},
+    );
   }
 }
 
@@ -73,7 +97,7 @@ function opened(url: string, broken: (which: Opened) => void) {
     disableOfflineQueue: true,
     commandsQueueMaxLength: maxUnanswered,
     maintNotifications: "disabled",
-    socket: { reconnectStrategy: false },
+    socket: { reconnectStrategy: false, connectTimeout: connectMs },
     commandOptions: { typeMapping: { [RESP_TYPES.BLOB_STRING]: Buffer } },
   });
   const commands = client.connect().then(() => client);

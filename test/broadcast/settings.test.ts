@@ -25,6 +25,7 @@ test.each([
   "http://:s3cret@cache",
   "redis://:s3cret/@cache",
   "redis://:s3cret@cache/none",
+  "redis://:s3cret%zz@cache",
   "redis://",
 ])("%s is not, and what it holds is not shown", (url) => {
   const failure = (() => {
