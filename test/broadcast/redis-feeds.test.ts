@@ -15,6 +15,7 @@ import { pick, type Random, seeded } from "../property/random.ts";
 import { sold } from "../server/shop-session.ts";
 import { shopActivity } from "../server/shop.ts";
 import { batch } from "../subscriptions/fake-broadcast.ts";
+import { feed, ids, page, sales } from "../subscriptions/shop-feed.ts";
 import { node, testRedis, type TestRedis } from "./redis-server.ts";
 
 const key = "feeds";
@@ -96,17 +97,17 @@ async function follow(
   let cursor: string | null = null;
   for (;;) {
     const { live, gone } = pick(random, gateways);
-    const feed = live.feed(shopActivity.source, client.where, cursor)[Symbol.asyncIterator]();
+    const pages = live.feed(shopActivity.source, client.where, cursor)[Symbol.asyncIterator]();
     const leaving = Math.floor(random() * 12);
     if (cursor === null) client.runs.push([]);
     const run = client.runs.at(-1)!;
     try {
-      for (let pages = 0; pages < leaving; pages++) {
-        const page = await nextPage(feed, gone);
-        if (page === null) break;
-        if (pages === 0 && cursor !== null) client.resumed++;
-        cursor = page.cursor;
-        run.push(...page.events.map(({ id }) => id));
+      for (let count = 0; count < leaving; count++) {
+        const next = await nextPage(pages, gone);
+        if (next === null) break;
+        if (count === 0 && cursor !== null) client.resumed++;
+        cursor = next.cursor;
+        run.push(...ids(next));
         if (done(run)) return;
       }
     } catch (error) {
@@ -117,14 +118,14 @@ async function follow(
       } else if (code === "BACKEND_UNAVAILABLE") await pause(20);
       else throw error;
     } finally {
-      await feed.return?.();
+      await pages.return?.();
     }
   }
 }
 
 /** Null when the client turns away: the gateway has gone, or it has waited long enough. */
-async function nextPage(feed: AsyncIterator<FeedPage>, gone: Promise<void>): Promise<FeedPage | null> {
-  const next = feed.next();
+async function nextPage(pages: AsyncIterator<FeedPage>, gone: Promise<void>): Promise<FeedPage | null> {
+  const next = pages.next();
   next.catch(() => {});
   const result = await Promise.race([next, gone.then(() => null), pause(300).then(() => null)]);
   return result === null || result.done === true ? null : result.value;
@@ -146,8 +147,7 @@ function expectWhole({ runs, where }: Client, produced: ReturnType<typeof produc
 }
 
 /** Something goes wrong, and is mended. */
-async function mishap(random: Random, gateways: Gateway[]): Promise<void> {
-  const kind = Math.floor(random() * 4);
+async function mishap(kind: number, random: Random, gateways: Gateway[]): Promise<void> {
   if (kind === 0) {
     await redis.kill();
     await pause(random() * 300);
@@ -199,7 +199,7 @@ async function chaos(seed: number, keeps: boolean): Promise<Client[]> {
   })();
   for (let i = 0; i < 12; i++) {
     await pause(random() * 300);
-    await mishap(random, gateways);
+    await mishap(i % 4, random, gateways);
   }
   for (const shard of shards) calmFrom.set(shard, Number(produced.get(shard)!.at(-1)?.id.split(":")[1] ?? 0));
   await followed;
@@ -222,4 +222,27 @@ describe("feeds lose nothing, repeat nothing, or say so", () => {
     const clients = await chaos(seed, true);
     expect(sum(clients, "resumed")).toBeGreaterThan(0);
   });
+});
+
+test("a cursor whose entry and the next one are older than what is retained has expired, a later one has not", async () => {
+  redis = await testRedis();
+  const [writer, reader] = [await node(redis, key, { retainMs: 0 }), await node(redis, key)];
+  closing.push(
+    () => writer.close(),
+    () => reader.close(),
+  );
+  const following = feed(reader);
+  const cursors: string[] = [];
+  for (let i = 1; i <= 3; i++) {
+    const next = page(following);
+    await writer.publish(batch("s-0", i, sales(i, 1)));
+    cursors.push((await next).cursor);
+    // Redis counts time in milliseconds
+    await pause(5);
+  }
+  await following.return!();
+  await expect(feed(reader, cursors[0]).next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+  const resumed = feed(reader, cursors[1]);
+  expect(ids(await page(resumed))).toEqual(["s-0:3:0"]);
+  await resumed.return!();
 });
