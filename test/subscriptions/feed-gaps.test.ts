@@ -17,6 +17,12 @@ const gap = (lost: Record<string, number>): Gap => ({
 /** Whatever sleeps has come to where it sleeps. */
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
+/** So many steps of whoever awaits something. */
+async function after(moments: number, then: () => Promise<void>): Promise<void> {
+  for (let i = 0; i < moments; i++) await null;
+  await then();
+}
+
 describe("a feed that may have missed something", () => {
   test("an update that does not follow what it has seen ends it after what came before", async () => {
     const broadcast = fakeBroadcast();
@@ -112,6 +118,28 @@ describe("a feed that may have missed something", () => {
     expect(ids(afterwards)).toEqual(["s-0:2:0"]);
     await broadcast.publish(message);
     await expect(resumed.next()).rejects.toMatchObject({ code: "CURSOR_EXPIRED" });
+  });
+
+  test("an update at any moment of a resumption is not missed", async () => {
+    for (let moment = 0; moment < 20; moment++) {
+      const broadcast = fakeBroadcast();
+      const cursor = await firstCursor(broadcast);
+      let asked = false;
+      const resumed = feed(
+        {
+          ...broadcast,
+          from: async (id, limit) => {
+            const found = await broadcast.from(id, limit);
+            if (!asked) void after(moment, () => broadcast.publish(batch("s-0", 2, sales(2, 1))));
+            asked = true;
+            return found;
+          },
+        },
+        cursor,
+      );
+      expect(ids(await page(resumed))).toEqual(["s-0:2:0"]);
+      await resumed.return!();
+    }
   });
 
   test("others join again after it, from now", async () => {
