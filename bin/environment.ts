@@ -56,7 +56,7 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
   ],
   [
     "SLUICE_REDIS",
-    "Redis or Valkey, 7 or later, that carries live updates from process to process: redis://[user:password@]host[:port][/database], or rediss:// for TLS (default: none, every process for itself)",
+    "carries live updates between processes: redis://[user:password@]host[:port], or rediss:// (default: none)",
   ],
   ["SLUICE_FEED_RETAIN", "how long a feed may be resumed, as ISO 8601 (default PT1H)"],
   ["SLUICE_LOG", "log level: debug, info, warn (default), error or silent"],
