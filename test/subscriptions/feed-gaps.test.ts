@@ -19,7 +19,7 @@ const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 /** So many steps of whoever awaits something. */
 async function after(moments: number, then: () => Promise<void>): Promise<void> {
-  for (let i = 0; i < moments; i++) await null;
+  for (let i = 0; i < moments; i++) await Promise.resolve();
   await then();
 }
 
