@@ -51,8 +51,8 @@ program
     `
 Events are read from the checkpoints on, shard by shard, also across splits and merges; on a signal the running
 micro-batches are finished, and the next start goes on behind them. However it ends, every event counts once.
-Gateways see the live numbers when they are asked; their subscriptions are told by micro-batches of their own
-process only, as "sluice start" runs them.
+With SLUICE_REDIS, the subscriptions of gateways that have the same are told; without it, gateways see the live
+numbers when they are asked.
 
 Examples:
   sluice stream                                           every source that has a stream
@@ -64,6 +64,27 @@ Examples:
     const settled = environment({ SLUICE_WINDOW_MS: "60000", SLUICE_LOG: log });
     await (await import("./commands/stream.ts")).runStream(settled, sources, options);
   });
+
+program
+  .command("serve")
+  .description("a gateway alone, over the stores and the Redis that other processes fill")
+  .addHelpText(
+    "after",
+    `
+For several nodes: each listens on its own PORT and HOST, all with the same SLUICE_REDIS and SLUICE_CURSOR_SECRET. It
+serves the embedded cloud of SLUICE_DATA, or with SLUICE_CLOUD=aws an account. Without SLUICE_REDIS, subscriptions move
+with refreshes only.
+
+It knows no tokens yet: whoever reaches it from the same machine is an analyst, all others are refused. So it
+listens on 127.0.0.1 unless HOST says otherwise. SIGTERM ends it after what it is answering.
+
+Examples:
+  sluice start                                            fills an embedded cloud, and serves it on port 4000
+  PORT=4001 sluice serve                                  one more gateway of it
+  SLUICE_REDIS=redis://127.0.0.1 SLUICE_CURSOR_SECRET=… PORT=4001 sluice serve
+                                                          with live updates, where start has the same settings`,
+  )
+  .action(async () => (await import("./commands/serve.ts")).runServe(environment()));
 
 program
   .command("refresh")

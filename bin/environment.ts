@@ -20,6 +20,10 @@ export interface Environment {
   readonly adHocWaitMs: number;
   readonly adHocLimits: AdHocSettings;
   readonly cursorSecret: string | null;
+  /** Where the processes of a deployment meet; null: each for itself. It may hold a password. */
+  readonly redis: string | null;
+  /** How long a feed may be resumed. */
+  readonly feedRetainMs: number;
   /** What can be rolled back to. */
   readonly retention: Retention;
   readonly logLevel: string;
@@ -50,6 +54,11 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
     "SLUICE_CURSOR_SECRET",
     "signs feed cursors; the same on every gateway (default: made anew at each start)",
   ],
+  [
+    "SLUICE_REDIS",
+    "carries live updates between processes: redis://[user:password@]host[:port], or rediss:// (default: none)",
+  ],
+  ["SLUICE_FEED_RETAIN", "how long a feed may be resumed, as ISO 8601 (default PT1H)"],
   ["SLUICE_LOG", "log level: debug, info, warn (default), error or silent (stream without a terminal: info)"],
 ];
 
@@ -79,6 +88,8 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
       ms: duration("SLUICE_KEEP_FOR", env.SLUICE_KEEP_FOR ?? "P7D"),
     },
     cursorSecret: env.SLUICE_CURSOR_SECRET ?? null,
+    redis: env.SLUICE_REDIS === undefined ? null : redisUrl("SLUICE_REDIS", env.SLUICE_REDIS),
+    feedRetainMs: durationWithin("SLUICE_FEED_RETAIN", env.SLUICE_FEED_RETAIN ?? "PT1H", 1_000, 7 * dayMs),
     logLevel: oneOf("SLUICE_LOG", env.SLUICE_LOG ?? "warn", ["debug", "info", "warn", "error", "silent"]),
   };
 }
@@ -120,6 +131,26 @@ function bytes(name: string, text: string): number {
     "BAD_USER_INPUT",
     `${name} is an amount of bytes with its unit: 500MB, 100GB or 1TB. Got "${text}".`,
   );
+}
+
+/** What arrived is not shown: it may hold a password. */
+function redisUrl(name: string, text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isRedis = url?.protocol === "redis:" || url?.protocol === "rediss:";
+  if (isRedis && url.hostname !== "" && /^(?:\/\d*)?$/.test(url.pathname) && decodes(url)) return text;
+  throw new SluiceError(
+    "BAD_USER_INPUT",
+    `${name} is redis://[user:password@]host[:port][/database], or rediss:// for TLS. Got something else; characters like @ or / in a password are percent-encoded.`,
+  );
+}
+
+function decodes({ username, password }: URL): boolean {
+  try {
+    decodeURIComponent(username + password);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Event time per real time, or as fast as possible. */

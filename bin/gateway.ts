@@ -10,10 +10,12 @@ import { LiveStatus } from "../src/loaders/live-status.ts";
 import { Manifests } from "../src/loaders/manifests.ts";
 import { SegmentCache } from "../src/loaders/segments.ts";
 import { openSession, type Shared } from "../src/loaders/session.ts";
+import { SluiceError } from "../src/model/errors.ts";
 import type { Product } from "../src/model/product.ts";
 import { type Gateway, startGateway } from "../src/server/gateway.ts";
 import { liveFeeds } from "../src/subscriptions/live-feeds.ts";
 import type { Backends } from "./backends.ts";
+import type { Environment } from "./environment.ts";
 import { exampleProduct, exampleQuery } from "./example-query.ts";
 
 export interface GatewaySettings {
@@ -24,6 +26,18 @@ export interface GatewaySettings {
   readonly adHocLimits?: Partial<AdHocLimits>;
   readonly cursorSecret: string | null;
   readonly log: Logger;
+}
+
+/** A cursor of one gateway is good at all that meet over Redis. */
+export function requireSharedSecret({
+  redis,
+  cursorSecret,
+}: Pick<Environment, "redis" | "cursorSecret">): void {
+  if (redis === null || cursorSecret !== null) return;
+  throw new SluiceError(
+    "BAD_USER_INPUT",
+    "Gateways that share a Redis sign their feeds' cursors with the same secret, so that a client resumes at any of them. SLUICE_REDIS is set, SLUICE_CURSOR_SECRET is not. Set it to the same long random text on every gateway, as of `openssl rand -hex 32`.",
+  );
 }
 
 /** How often a gateway looks for refreshes of other processes. */
@@ -59,9 +73,10 @@ export async function openGateway(
     leaderboards: new LeaderboardCache(),
   };
   // before any subscription is: what it asks again for must be known by then
-  const forget = broadcast.subscribe((message) => {
+  const forget = broadcast.subscribe(({ message }) => {
     if (message.kind === "live") liveStatus.observe(message);
-    else manifests.expire(message.product);
+    if (message.kind === "published") manifests.expire(message.product);
+    if (message.kind === "gap") liveStatus.expire();
   });
   const unwatch = watchManifests(products, manifests, broadcast, settings.log);
   const cursorSecret = settings.cursorSecret ?? randomBytes(32).toString("hex");
@@ -105,13 +120,14 @@ function watchManifests(
     const version = (await manifests.current(product))?.version;
     const known = versions.get(product.name);
     if (version === undefined || version === known) return;
-    versions.set(product.name, version);
     if (known !== undefined) await broadcast.publish({ kind: "published", product: product.name, version });
+    // only now: what could not be published is tried again
+    versions.set(product.name, version);
   };
   const timer = setInterval(() => {
     for (const product of products)
       check(product).catch((err: unknown) =>
-        log.warn({ err, product: product.name }, "the manifest could not be read"),
+        log.warn({ err, product: product.name }, "the manifest could not be read, or not announced"),
       );
   }, manifestCheckMs);
   return () => clearInterval(timer);

@@ -17,7 +17,7 @@
  *
  * Delivery guarantee: see etl/live/mapping.ts.
  */
-import { unheard } from "./broadcast.ts";
+import { outwardBroadcast } from "./broadcast.ts";
 import { connect } from "./clients.ts";
 import { readEnvironment } from "./environment.ts";
 import { liveBackends } from "./live-backends.ts";
@@ -27,10 +27,11 @@ import { loadProducts } from "./load-products.ts";
 import { logger } from "./log.ts";
 
 const environment = readEnvironment(process.env, process.cwd());
+const log = logger(environment);
 
 // built once per container: clients and caches serve all of its invocations
 export const handler = liveHandler(
   await loadProducts(environment.products),
   liveBackends(connect(environment)),
-  { broadcast: unheard, metrics: emfMetrics(), log: logger(environment) },
+  { broadcast: await outwardBroadcast(environment, log), metrics: emfMetrics(), log },
 );

@@ -6,7 +6,7 @@ import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import { formatInstant } from "../../src/model/time.ts";
 import { backends } from "../backends.ts";
-import { processBroadcast } from "../broadcast.ts";
+import { outwardBroadcast } from "../broadcast.ts";
 import { closeClients, connect } from "../clients.ts";
 import type { Environment } from "../environment.ts";
 import { instantOf } from "../instant.ts";
@@ -30,10 +30,12 @@ export async function runRebuild(
   const stopping = new AbortController();
   const clients = connect(environment);
   const stores = backends(clients);
+  const log = logger(environment);
+  const broadcast = await outwardBroadcast(environment, log);
   try {
     void untilStopped().then(() => stopping.abort());
     const terminal = process.stdout.isTTY;
-    const effects = { clock: Date.now, random: Math.random, wait: waitFor, log: logger(environment) };
+    const effects = { clock: Date.now, random: Math.random, wait: waitFor, log };
     const result = await rebuildLive({
       ...stores,
       product,
@@ -42,7 +44,7 @@ export async function runRebuild(
       dryRun,
       // refused below where there is none
       events: stores.streamOf(product.source)!,
-      broadcast: processBroadcast(),
+      broadcast,
       effects: { ...effects, signal: stopping.signal },
       progress: progressRenderer({
         write: (line) => process.stdout.write(line),
@@ -60,6 +62,7 @@ export async function runRebuild(
       `The rebuild was stopped. Every item of ${name} is as it was or as it should be; run it again for the rest.`,
     );
   } finally {
+    await broadcast.close();
     closeClients(clients);
     await stores.archive.close();
   }

@@ -9,12 +9,12 @@ import type { Product } from "../../src/model/product.ts";
 import { servingOf } from "../../src/model/serving.ts";
 import { formatInstant } from "../../src/model/time.ts";
 import { type Backends, backends } from "../backends.ts";
-import { processBroadcast } from "../broadcast.ts";
+import { openBroadcast } from "../broadcast.ts";
 import { closeClients, localClients, provision } from "../clients.ts";
 import { lakeFolder } from "../cloud.ts";
 import type { Endpoints, Environment } from "../environment.ts";
 import { coverageQuery, exampleProduct, exampleQuery } from "../example-query.ts";
-import { openGateway } from "../gateway.ts";
+import { openGateway, requireSharedSecret } from "../gateway.ts";
 import { loadProducts } from "../load-products.ts";
 import { logger } from "../log.ts";
 import { untilStopped } from "../signals.ts";
@@ -24,6 +24,7 @@ import { refreshAndShow } from "./refresh.ts";
 export async function runStart(environment: Environment): Promise<void> {
   const { host, port, data, windowMs, replaySpeed: speed } = environment;
   const log = logger(environment);
+  requireSharedSecret(environment);
   const products = await loadProducts(environment.products);
   await checkPort(host, port);
   mkdirSync(data, { recursive: true });
@@ -41,7 +42,8 @@ export async function runStart(environment: Environment): Promise<void> {
     closing.push(() => stores.gold.close());
     await provision(clients, products);
 
-    const broadcast = processBroadcast();
+    const broadcast = await openBroadcast(environment, log);
+    closing.push(() => broadcast.close());
     await openReplayClocks(products, stores, { log, signal });
     const live = runMicroBatches(products, stores, { broadcast, windowMs, log, signal });
     closing.push(() => live);
@@ -60,7 +62,7 @@ export async function runStart(environment: Environment): Promise<void> {
 }
 
 /** Rejects when something else listens there: better now than after the refresh. */
-async function checkPort(host: string, port: number): Promise<void> {
+export async function checkPort(host: string, port: number): Promise<void> {
   const probe = createServer();
   await new Promise<void>((resolve, reject) => {
     probe.once("error", reject);

@@ -9,7 +9,7 @@ import { SluiceError } from "../../src/model/errors.ts";
 import type { Product } from "../../src/model/product.ts";
 import type { Source } from "../../src/model/source.ts";
 import { type Backends, backends } from "../backends.ts";
-import { unheard } from "../broadcast.ts";
+import { outwardBroadcast } from "../broadcast.ts";
 import { type Clients, closeClients, connect, provision } from "../clients.ts";
 import { type Environment, wholeNumber } from "../environment.ts";
 import { prometheusMetrics } from "../live-metrics.prometheus.ts";
@@ -40,16 +40,18 @@ export async function runStream(
   const sources = chosenStreams(products, names);
   const clients = connect(environment);
   const stores = backends(clients);
+  const log = logger(environment);
+  const broadcast = await outwardBroadcast(environment, log);
   try {
     await checkStreams(environment, clients, stores, products, sources);
-    const log = logger(environment);
     await untilStoppedStreaming(
       products,
       stores,
-      { sources, ...limits, log },
+      { sources, ...limits, broadcast, log },
       { host: environment.host, port },
     );
   } finally {
+    await broadcast.close();
     closeClients(clients);
     await stores.gold.close();
     // an open channel to the parent keeps a process alive
@@ -98,12 +100,12 @@ function unreadable(what: string, cause: unknown): never {
 async function untilStoppedStreaming(
   products: readonly Product[],
   stores: Backends,
-  settings: Pick<MicroBatchSettings, "sources" | "log"> & Limits,
+  settings: Pick<MicroBatchSettings, "sources" | "broadcast" | "log"> & Limits,
   where: { readonly host: string; readonly port: number | null },
 ): Promise<void> {
   const stopping = new AbortController();
   const { signal } = stopping;
-  const { log, sources, ...limits } = settings;
+  const { log, sources, windowMs, records, bytes } = settings;
   const status = streamStatus(Date.now);
   const metrics = prometheusMetrics();
   const { host, port } = where;
@@ -111,8 +113,9 @@ async function untilStoppedStreaming(
   void untilStopped().then(() => stopping.abort());
   const redrawing = process.stdout.isTTY ? setInterval(() => redraw(status), 1_000) : undefined;
   try {
-    log.info({ sources: sources?.map(({ name }) => name), ...limits, metrics: server?.url }, "reading");
-    const told = { broadcast: unheard, metrics: both(metrics, status), signal };
+    const reading = { sources: sources?.map(({ name }) => name), windowMs, records, bytes };
+    log.info({ ...reading, metrics: server?.url }, "reading");
+    const told = { metrics: both(metrics, status), signal };
     await runMicroBatches(products, watched(stores, status), { ...settings, ...told });
   } finally {
     clearInterval(redrawing);

@@ -6,7 +6,7 @@
  */
 import type { LiveUpdate } from "../../src/backends/broadcast.ts";
 import type { StreamRecord } from "../../src/backends/event-stream.ts";
-import { type Checkpoint, shapeId } from "../../src/model/control.ts";
+import { shapeId } from "../../src/model/control.ts";
 import type { Source } from "../../src/model/source.ts";
 import type { Instant } from "../../src/model/time.ts";
 import { advance, beforeAll, type Position, type Reached } from "./checkpoint.ts";
@@ -23,11 +23,16 @@ export interface BatchResult {
   readonly position: Position;
 }
 
-/** Records are those after `position`, in order, at least one. Rejects only when the path is asked to stop. */
+/**
+ * Records are those behind `after` (null: from the beginning of the shard on), in order, at least one. A host that lags
+ * behind another one goes on behind what it has read itself, wherever `position`, the checkpoint, has come to.
+ * Rejects only when the path is asked to stop.
+ */
 export async function runBatch(
   path: LivePath,
   shard: string,
   position: Position,
+  after: string | null,
   records: readonly StreamRecord[],
 ): Promise<BatchResult> {
   const startedAt = path.effects.clock();
@@ -38,7 +43,7 @@ export async function runBatch(
   const checkpoint = checkpointAfter(path, position, decoded, events);
   const barrier = decoded.flatMap((record) => record.barriers).at(-1) ?? null;
   await path.archive.add(shard, { events, through: checkpoint.sequence, barrier });
-  await path.announcer.publish(updateOf(path, shard, checkpoint, changes, events));
+  await path.announcer.publish(updateOf(path, shard, after, checkpoint, changes, events));
   const moved = await advance(path, shard, position, checkpoint);
   const counts = { in: events.length + dead, applied: events.length, dead };
   const amounts = { ...counts, ...cost, items: changes.length };
@@ -87,7 +92,8 @@ function newestOf(source: Source, known: Instant | null, events: readonly Decode
 export function updateOf(
   { source, stream }: LivePath,
   shard: string,
-  { arrival, newest }: Checkpoint,
+  after: string | null,
+  { sequence: through, arrival, newest }: Reached,
   items: LiveUpdate["items"],
   events: readonly DecodedEvent[],
 ): LiveUpdate {
@@ -98,6 +104,8 @@ export function updateOf(
     source: source.name,
     stream: name,
     shard,
+    after,
+    through,
     arrival,
     newest,
     items,

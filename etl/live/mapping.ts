@@ -156,9 +156,9 @@ async function consume(run: Run, { shard, records }: Batch): Promise<void> {
   checkStopped(run);
   const entered = await enter(run, lineage, shard);
   const position = await runMissed(run, shard, entered, records[0]!.sequence);
-  const done = position?.value.sequence ?? "";
-  const left = records.filter(({ sequence }) => sequence > done);
-  if (left.length > 0) await runWindow(run, shard, position, left);
+  const done = position?.value.sequence ?? null;
+  const left = done === null ? records : records.filter(({ sequence }) => sequence > done);
+  if (left.length > 0) await runWindow(run, shard, position, done, left);
 }
 
 /** Where the shard stands, once its parents are through. */
@@ -195,8 +195,9 @@ async function finishParents(
 /** Runs what lies in the stream between the checkpoint and the batch: with a mapping as it should be, nothing. */
 async function runMissed(run: Run, shard: string, entered: Position, first: string): Promise<Position> {
   let position = entered;
-  if ((position?.value.sequence ?? "") >= first) return position;
-  const read = shardReader(run, shard, position?.value.sequence ?? null);
+  let after = position?.value.sequence ?? null;
+  if ((after ?? "") >= first) return position;
+  const read = shardReader(run, shard, after);
   // one record tells whether there is anything
   for (let limit = 1; ; ) {
     const { records, next, millisBehindLatest } = await read(limit);
@@ -204,7 +205,8 @@ async function runMissed(run: Run, shard: string, entered: Position, first: stri
     if (missed.length > 0) {
       const details = { shard, records: missed.length };
       run.path.effects.log.warn(details, "Records that the mapping has left out are read from the stream");
-      position = await runWindow(run, shard, position, missed);
+      position = await runWindow(run, shard, position, after, missed);
+      after = missed.at(-1)!.sequence;
       limit = window.records;
     }
     if (missed.length < records.length || next === null || millisBehindLatest === 0) return position;
@@ -216,10 +218,12 @@ async function runWindow(
   run: Run,
   shard: string,
   position: Position,
+  after: string | null,
   records: readonly StreamRecord[],
 ): Promise<Position> {
   checkStopped(run);
-  const { in: all, applied, dead, position: moved } = await runBatch(run.path, shard, position, records);
+  const batch = await runBatch(run.path, shard, position, after, records);
+  const { in: all, applied, dead, position: moved } = batch;
   run.path.effects.log.info({ shard, in: all, applied, dead }, "micro-batch");
   return moved;
 }

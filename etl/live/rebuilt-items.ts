@@ -2,16 +2,16 @@
  * Recomputed items beside those that are stored: which are wrong, and the writing of them.
  *
  * Delivery guarantee: an item is written over the version that was read last, and holds everything up to the watermarks
- * of that. What is written is broadcast once; a broadcast that is down loses it.
+ * of that. Gateways are told once to read again; a broadcast that is down loses that.
  */
-import type { Broadcast, LiveChange } from "../../src/backends/broadcast.ts";
+import type { Broadcast } from "../../src/backends/broadcast.ts";
 import type { InsightStore, LiveItem } from "../../src/backends/insight-store.ts";
 import type { Component } from "../../src/model/expression.ts";
 import type { State } from "../../src/model/fold.ts";
 import { packBuckets, unpackBuckets } from "../../src/model/layout.ts";
 import type { Source } from "../../src/model/source.ts";
-import { changeOf, versionAfter } from "./apply.ts";
-import { type CheckpointOptions, readCheckpoints } from "./checkpoint.ts";
+import { versionAfter } from "./apply.ts";
+import type { CheckpointOptions } from "./checkpoint.ts";
 import { inParallel } from "./effects.ts";
 import type { Buckets, Recompute, RecomputedItem } from "./recompute.ts";
 
@@ -69,7 +69,6 @@ function isNear(a: number | null, b: number | null): boolean {
 }
 
 const parallelItems = 64;
-const publishedItems = 500; // of one update
 const maxJitterMs = 500;
 
 export async function writeItems(
@@ -78,19 +77,12 @@ export async function writeItems(
   verdicts: ReadonlyMap<string, Verdict>,
   progress: (written: number) => void,
 ): Promise<void> {
-  let changes: LiveChange[] = [];
   let written = 0;
   await inParallel([...verdicts.keys()], parallelItems, async (id) => {
-    const item = recompute.items.get(id)!;
-    const image = await writeItem(options, recompute, item, recompute.stored.get(id) ?? null);
-    changes.push(changeOf(item, image));
+    await writeItem(options, recompute, recompute.items.get(id)!, recompute.stored.get(id) ?? null);
     progress(++written);
-    if (changes.length < publishedItems) return;
-    const full = changes;
-    changes = [];
-    await publish(options, full);
   });
-  await publish(options, changes);
+  if (written > 0) await publish(options);
 }
 
 async function writeItem(
@@ -127,22 +119,9 @@ function imageOf(
   return { ...key, version, watermarks, packed: packBuckets(all, target.product.components.length) };
 }
 
-/** As an update of a shard that has a checkpoint, with what that says already. */
-async function publish(options: RebuiltItemsOptions, items: readonly LiveChange[]): Promise<void> {
-  const { source, stream, broadcast, effects } = options;
-  const [shard] = items.length === 0 ? [] : await readCheckpoints(options);
-  if (shard === undefined) return;
-  const { arrival, newest } = shard.value;
-  const update = {
-    source: source.name,
-    stream: stream.name,
-    shard: shard.sk,
-    arrival,
-    newest,
-    items,
-    events: [],
-  };
-  await broadcast.publish({ kind: "live", ...update }).catch((error: unknown) => {
+/** Gateways read what they hold again. */
+async function publish({ stream, broadcast, effects }: RebuiltItemsOptions): Promise<void> {
+  await broadcast.publish({ kind: "gap", stream: stream.name, lost: {} }).catch((error: unknown) => {
     effects.log.warn(
       { err: error },
       "The broadcast is down; subscriptions show the items after their next event",

@@ -37,10 +37,12 @@ export async function consumeShard(options: ShardOptions, shard: string): Promis
     await announceEnd(path, shard, position);
     return true;
   }
-  const reader = shardReader(options, shard, position?.value.sequence ?? null);
+  let after = position?.value.sequence ?? null;
+  const reader = shardReader(options, shard, after);
   let window = emptyWindow(clock());
   const flush = async (): Promise<void> => {
-    position = await run(path, shard, position, window.records);
+    position = await run(path, shard, position, after, window.records);
+    after = window.records.at(-1)!.sequence;
     window = emptyWindow(clock());
   };
   while (!signal.aborted) {
@@ -92,17 +94,19 @@ async function run(
   path: LivePath,
   shard: string,
   position: Position,
+  after: string | null,
   records: readonly StreamRecord[],
 ): Promise<Position> {
-  const batch = await runBatch(path, shard, position, records);
+  const batch = await runBatch(path, shard, position, after, records);
   path.effects.log.info({ shard, in: batch.in, applied: batch.applied, dead: batch.dead }, "micro-batch");
   return batch.position;
 }
 
 /** An earlier process may have lost the last updates of the shard to a broadcast that was down, and died. */
 async function announceEnd(path: LivePath, shard: string, position: Position): Promise<void> {
-  if (position === null || position.value.sequence === null) return;
-  await path.announcer.end(updateOf(path, shard, position.value, [], []));
+  const sequence = position?.value.sequence ?? null;
+  if (position === null || sequence === null) return;
+  await path.announcer.publish(updateOf(path, shard, sequence, { ...position.value, sequence }, [], []));
 }
 
 /** Fetches what follows, at least from `limit` on; opens a new iterator, after the last record seen, when one expires. */

@@ -49,6 +49,11 @@ export class LiveStatus {
     this.#advance(status, shard, { ...known, sequence, arrival, newest });
   }
 
+  /** What the broadcast has lost is read from the stores; to be called before subscribers are told. */
+  expire(): void {
+    for (const status of this.#streams.values()) status.readAt = Number.NEGATIVE_INFINITY;
+  }
+
   /** What has been applied for a product, or null while nothing has. */
   async view(product: Product): Promise<{ live: LiveView; newest: Instant | null } | null> {
     const { stream } = product.source;

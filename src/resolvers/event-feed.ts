@@ -33,8 +33,8 @@ export function eventFeedResolvers(source: Source): readonly Class[] {
           "The cursor of the last page seen: what came after it is sent first. Without it: from now on.",
       },
     ],
-    subscribe: ({ where, after }, { live }) =>
-      live.feed(source, filterOf(where), (after as string | null | undefined) ?? null),
+    subscribe: ({ where, after }, { live, level }) =>
+      live.feed(source, filterOf(where), (after as string | null | undefined) ?? null, level),
     resolve: (payload) => payload,
   });
   return [feed, ...resolvers];

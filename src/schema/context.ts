@@ -22,6 +22,8 @@ export interface SluiceContext {
   readonly live: LiveFeeds;
   /** Wall time. */
   readonly now: () => Instant;
+  /** Of a feed that resumes: as `LiveFeeds.feed` has it. */
+  readonly level?: (at: string) => boolean;
 }
 
 /** A range as asked: absolute, or the last so many milliseconds up to the newest bucket that holds events. */
@@ -141,11 +143,22 @@ export interface LiveFeeds {
     newSession: () => Session,
     besides: (insight: Insight) => Promise<readonly Insight[]>,
   ): AsyncIterable<{ session: Session; insight: Insight }>;
-  /** The events of a source in pages, as micro-batches arrive; with `after`, first the retained ones behind the cursor. */
-  feed(source: Source, where: Filter, after: string | null): AsyncIterable<FeedPage>;
+  /**
+   * The events of a source in pages, as micro-batches arrive; with `after`, first the retained ones behind the cursor.
+   * `level` is told when these are sent, and the entry that they reach; where it returns true, it goes on by itself
+   * from there, and the feed ends.
+   */
+  feed(
+    source: Source,
+    where: Filter,
+    after: string | null,
+    level?: (at: string) => boolean,
+  ): AsyncIterable<FeedPage>;
 }
 
 export interface FeedPage {
+  /** The entry of the broadcast that the page is of. */
+  readonly at: string;
   /** Opaque and signed: the position of every shard after this page. */
   readonly cursor: string;
   readonly events: readonly { readonly id: string; readonly event: Event }[];

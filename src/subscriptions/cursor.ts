@@ -5,10 +5,10 @@ import type { Positions } from "../model/position.ts";
 
 export interface Cursor {
   readonly stream: string;
+  /** The entry of the broadcast that the page is of: while it is retained, so is all that followed. */
+  readonly at: string;
   /** The last event sent, left out by the filter or from before the feed, of every shard. */
   readonly positions: Readonly<Positions>;
-  /** The shard that moved last: while its position is retained, so is all that followed. */
-  readonly last: string;
 }
 
 export interface Cursors {
@@ -21,8 +21,8 @@ export interface Cursors {
 export function signedCursors(secret: string): Cursors {
   const signature = (payload: string) => createHmac("sha256", secret).update(payload).digest();
   return {
-    sign: ({ stream, positions, last }) => {
-      const payload = Buffer.from(JSON.stringify({ stream, positions, last })).toString("base64url");
+    sign: ({ stream, at, positions }) => {
+      const payload = Buffer.from(JSON.stringify({ stream, at, positions })).toString("base64url");
       return `${payload}.${signature(payload).toString("base64url")}`;
     },
     verify: (text, stream) => {

@@ -3,57 +3,59 @@
  * cursor on; a consumer that falls behind what the broadcast retains, or behind a gap in it, is told `CURSOR_EXPIRED`,
  * never skipped ahead. In a shard that the broadcast has not told of yet, a feed starts with the first update.
  */
-import type { Broadcast, LiveUpdate, PositionedEvent } from "../backends/broadcast.ts";
+import type { Broadcast } from "../backends/broadcast.ts";
 import { SluiceError } from "../model/errors.ts";
 import { type Filter, matcher } from "../model/filter.ts";
-import { advance, comparePositions, moveOver, type Position, type Positions } from "../model/position.ts";
-import { plainSequence } from "../model/sequence.ts";
+import type { Positions } from "../model/position.ts";
 import type { Source, Stream } from "../model/source.ts";
-import type { Event } from "../model/values.ts";
 import type { FeedPage } from "../schema/context.ts";
-import type { Cursors } from "./cursor.ts";
-import { following } from "./following.ts";
+import type { Cursor, Cursors } from "./cursor.ts";
+import type { FeedHub, FeedListener, FeedWorkings, Standing } from "./feed-hub.ts";
+import { expired, freshEvents, missesSome, moveOver, pagesOf } from "./feed-pages.ts";
+import { following, type Latch } from "./following.ts";
 
-const pageSize = 100; // events
-
-export interface FeedWorkings {
-  readonly broadcast: Broadcast;
-  readonly cursors: Cursors;
+export interface FeedAsked {
+  readonly source: Source;
+  readonly where: Filter;
+  readonly after: string | null;
+  /** As `LiveFeeds.feed` has it. */
+  readonly level: ((at: string) => boolean) | undefined;
 }
 
-/** How far a feed has come. */
-interface Progress {
-  /** The last event of every shard. */
-  readonly positions: Positions;
-  /** The offset of the first update that is unseen. */
-  next: number;
-}
+const entriesAtATime = 100;
+const maxQueued = 10_000; // pages that a consumer may be behind
 
 /** Rejects `BAD_USER_INPUT` for a foreign cursor, `CURSOR_EXPIRED` for one that is no longer retained. */
 export function eventFeed(
-  { broadcast, cursors }: FeedWorkings,
-  source: Source,
-  where: Filter,
-  after: string | null,
+  workings: FeedWorkings,
+  hubOf: (stream: Stream) => FeedHub,
+  { source, where, after, level }: FeedAsked,
 ): AsyncIterable<FeedPage> {
   const stream = streamOf(source);
-  const matches = matcher(where);
   return following(async function* (change, ended) {
-    // the window that the broadcast retains is the feed's queue: a slow consumer costs no memory of its own
-    const unsubscribe = broadcast.subscribe((message) => {
-      if (message.kind === "live" && message.stream === stream.name) change.raise();
-    });
+    const hub = hubOf(stream);
+    const unfollow = hub.follow();
     try {
-      const progress =
-        after === null ? fromNow(broadcast, stream) : resume(broadcast, stream, cursors, after);
-      while (!ended.aborted) {
-        for (const update of unseen(broadcast, stream, progress))
-          for (const events of pages(update, progress.positions, matches))
-            yield { cursor: cursorAt(cursors, stream, progress, update.shard), events };
-        await change.taken();
+      let cursor = after === null ? null : workings.cursors.verify(after, stream.name);
+      if (cursor !== null) {
+        // the hub may have been told of more before the last answer was taken
+        do {
+          const past = pastPages(workings, hub, where, cursor);
+          for (;;) {
+            const next: IteratorResult<FeedPage, Cursor> = await past.next();
+            if (ended.aborted) return;
+            if (next.done === true) {
+              cursor = next.value;
+              break;
+            }
+            yield next.value;
+          }
+        } while (hub.level > cursor.at);
+        if (level?.(cursor.at) === true) return;
       }
+      yield* livePages(hub, where, cursor, change, ended);
     } finally {
-      unsubscribe();
+      unfollow();
     }
   });
 }
@@ -63,93 +65,64 @@ function streamOf(source: Source): Stream {
   throw new SluiceError("NOT_LIVE", `A feed follows a stream. Source "${source.name}" has none.`);
 }
 
-function fromNow(broadcast: Broadcast, stream: Stream): Progress {
-  const { first, updates, dropped } = broadcast.retained(stream.name);
-  const positions: Positions = { ...dropped };
-  for (const update of updates) moveOver(positions, update);
-  return { positions, next: first + updates.length };
-}
-
-function resume(broadcast: Broadcast, stream: Stream, cursors: Cursors, after: string): Progress {
-  const { positions, last } = cursors.verify(after, stream.name);
-  const { first, updates, dropped } = broadcast.retained(stream.name);
-  const seen = positions[last]!;
-  // its update may have been sent in part; if it has been dropped, it must have been the shard's last one dropped
-  const place = updates.findIndex((update) => update.shard === last && holds(update, seen));
-  const end = dropped[last];
-  if (place < 0 && (end === undefined || comparePositions(end, seen) !== 0)) throw expired();
-  const before: Positions = { ...dropped };
-  for (const update of updates.slice(0, Math.max(place, 0))) moveOver(before, update);
-  if (!covers(positions, before)) throw expired();
-  return { positions: { ...positions }, next: first + Math.max(place, 0) };
-}
-
-/** Whether nothing up to `before` is unseen. */
-function covers(seen: Readonly<Positions>, before: Readonly<Positions>): boolean {
-  return Object.entries(before).every(([shard, position]) => {
-    const at = seen[shard];
-    return at !== undefined && comparePositions(position, at) <= 0;
-  });
-}
-
-function expired(): SluiceError {
-  return new SluiceError(
-    "CURSOR_EXPIRED",
-    "A feed resumes within the window that is retained. This position has left it, so events in between cannot be sent. Subscribe without after, and query what was missed.",
-  );
-}
-
-/** Throws `CURSOR_EXPIRED` when the next update has been dropped, and where the broadcast says that some may be lost. */
-function* unseen(broadcast: Broadcast, stream: Stream, progress: Progress): Generator<LiveUpdate> {
-  const { first, updates } = broadcast.retained(stream.name);
-  if (progress.next < first) throw expired();
-  for (const update of updates.slice(progress.next - first)) {
-    if (missesEvents(update, progress.positions)) throw expired();
-    progress.next += 1;
-    yield update;
+/** What is retained behind a cursor, until it is level with the hub. Returns where it has come to. */
+async function* pastPages(
+  { broadcast, cursors }: { readonly broadcast: Broadcast; readonly cursors: Cursors },
+  hub: FeedHub,
+  where: Filter,
+  cursor: Cursor,
+): AsyncGenerator<FeedPage, Cursor, undefined> {
+  const matches = matcher(where);
+  const positions: Positions = { ...cursor.positions };
+  let at = cursor.at;
+  for (let first = true; ; first = false) {
+    const found = await broadcast.from(at, entriesAtATime);
+    if (found === null) throw expired();
+    // the cursor's own entry may have been sent in part, later ones were sent whole
+    const behind = first ? found : found.filter(({ id }) => id !== at);
+    for (const { id, message } of behind) {
+      at = id;
+      if (message.stream !== cursor.stream) continue;
+      if (missesSome(positions, message)) throw expired();
+      const events = freshEvents(positions, message).filter(({ event }) => matches(event));
+      yield* pagesOf(cursors, positions, message, id, events);
+      moveOver(positions, message);
+    }
+    // the hub may have been told meanwhile of what was not there yet
+    if (at >= hub.level && behind.length === 0) return { stream: cursor.stream, at, positions };
   }
 }
 
-/**
- * A gap loses what came between the shard's position and the update: nothing where the feed has no position to go on
- * from, and nothing where the update begins at or before it.
- */
-function missesEvents({ shard, events, gap }: LiveUpdate, positions: Readonly<Positions>): boolean {
-  const at = positions[shard];
-  if (gap !== true || at === undefined) return false;
-  const begin = events[0];
-  return begin === undefined || comparePositions(positionOf(begin), at) > 0;
-}
-
-/** Pages of the update's events that are behind the shard's position and match; moves the position along. */
-function* pages(
-  { shard, events }: LiveUpdate,
-  positions: Positions,
-  matches: (event: Event) => boolean,
-): Generator<FeedPage["events"]> {
-  let page: { id: string; event: Event }[] = [];
-  for (const positioned of events) {
-    if (!advance(positions, shard, positionOf(positioned)) || !matches(positioned.event)) continue;
-    page.push({ id: eventId(shard, positioned), event: positioned.event });
-    if (page.length < pageSize) continue;
-    yield page;
-    page = [];
+/** What the hub tells from now on, behind what has been read. */
+async function* livePages(
+  hub: FeedHub,
+  where: Filter,
+  read: Standing | null,
+  change: Latch,
+  ended: AbortSignal,
+): AsyncGenerator<FeedPage, void, undefined> {
+  const queue: FeedPage[] = [];
+  let failure: Error | null = null;
+  const listener: FeedListener = {
+    page: (page) => {
+      if ((read !== null && page.at <= read.at) || failure !== null) return;
+      if (queue.length >= maxQueued) failure = expired();
+      else queue.push(page);
+      change.raise();
+    },
+    failed: (error) => {
+      failure ??= error;
+      change.raise();
+    },
+  };
+  const leave = hub.join(where, listener, read ?? undefined);
+  try {
+    while (!ended.aborted) {
+      for (let page = queue.shift(); page !== undefined; page = queue.shift()) yield page;
+      if (failure !== null) throw failure as Error;
+      await change.taken();
+    }
+  } finally {
+    leave();
   }
-  if (page.length > 0) yield page;
 }
-
-function cursorAt(cursors: Cursors, stream: Stream, { positions }: Progress, last: string): string {
-  return cursors.sign({ stream: stream.name, positions, last });
-}
-
-function holds({ events }: LiveUpdate, position: Position): boolean {
-  const [begin, end] = [events[0], events.at(-1)];
-  if (begin === undefined || end === undefined) return false;
-  return (
-    comparePositions(positionOf(begin), position) <= 0 && comparePositions(position, positionOf(end)) <= 0
-  );
-}
-
-const positionOf = ({ sequence, index }: PositionedEvent): Position => [sequence, index];
-const eventId = (shard: string, { sequence, index }: PositionedEvent): string =>
-  `${shard}:${plainSequence(sequence)}:${index}`;

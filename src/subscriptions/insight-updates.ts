@@ -35,7 +35,7 @@ export function insightUpdates(
 ): AsyncIterable<InsightState> {
   return following(async function* (change, ended) {
     // before the snapshot is read: what moves meanwhile raises the latch, and the state is read again
-    const unsubscribe = broadcast.subscribe((message) => {
+    const unsubscribe = broadcast.subscribe(({ message }) => {
       if (concerns(message, followed.question.product)) change.raise();
     });
     try {
@@ -65,7 +65,14 @@ export function insightUpdates(
 
 /** A micro-batch of the source also moves how far the product is live, whichever items it touched. */
 function concerns(message: Broadcasted, product: Product): boolean {
-  return message.kind === "live" ? message.source === product.source.name : message.product === product.name;
+  switch (message.kind) {
+    case "live":
+      return message.source === product.source.name;
+    case "published":
+      return message.product === product.name;
+    case "gap":
+      return message.stream === null || message.stream === product.source.stream?.name;
+  }
 }
 
 async function ask(

@@ -1,8 +1,10 @@
 /** What subscriptions follow, over one broadcast. */
 import type { Broadcast } from "../backends/broadcast.ts";
+import type { Stream } from "../model/source.ts";
 import type { LiveFeeds } from "../schema/context.ts";
 import { signedCursors } from "./cursor.ts";
 import { eventFeed } from "./event-feed.ts";
+import { FeedHub } from "./feed-hub.ts";
 import { insightUpdates } from "./insight-updates.ts";
 
 export interface LiveFeedsOptions {
@@ -14,10 +16,16 @@ export interface LiveFeedsOptions {
 }
 
 export function liveFeeds({ broadcast, cursorSecret, retryMs }: LiveFeedsOptions): LiveFeeds {
-  const cursors = signedCursors(cursorSecret);
+  const workings = { broadcast, cursors: signedCursors(cursorSecret) };
+  const hubs = new Map<string, FeedHub>();
+  const hubOf = ({ name }: Stream): FeedHub => {
+    const hub = hubs.get(name) ?? new FeedHub(workings, name);
+    hubs.set(name, hub);
+    return hub;
+  };
   return {
     insights: (question, newSession, besides) =>
       insightUpdates({ broadcast, retryMs }, { question, besides }, newSession),
-    feed: (source, where, after) => eventFeed({ broadcast, cursors }, source, where, after),
+    feed: (source, where, after, level) => eventFeed(workings, hubOf, { source, where, after, level }),
   };
 }

@@ -15,8 +15,8 @@ export class Ear {
   readonly #positions = new Map<string, { sequence: string; index: number }>();
   /** By partition key the order of the last visit. */
   readonly #orders = new Map<string, number>();
-  /** Shards with a lost update and no gap told since. */
-  readonly #owed = new Set<string>();
+  /** By shard the last record of its lost updates, while nothing has told of the gap. */
+  readonly #owed = new Map<string, string>();
 
   constructor(oracle: Oracle) {
     this.#oracle = oracle;
@@ -28,14 +28,27 @@ export class Ear {
     for (const { key, version } of message.items)
       this.#lostItems.set(idOf(key), Math.max(version, this.#lostItems.get(idOf(key)) ?? 0));
     for (const { event } of message.events) this.#lostVisits.add(Number(event["id"]));
-    if (message.events.length > 0) this.#owed.add(message.shard);
+    if (message.events.length > 0) this.#owe(message.shard, message.through);
+  }
+
+  #owe(shard: string, through: string): void {
+    if (through > (this.#owed.get(shard) ?? "")) this.#owed.set(shard, through);
   }
 
   hear(message: Broadcasted): void {
-    if (message.kind !== "live") return;
-    if (message.gap === true) this.#owed.delete(message.shard);
+    if (message.kind === "published") return;
+    if (message.kind === "gap") {
+      for (const [shard, through] of Object.entries(message.lost)) this.#settle(shard, through);
+      return;
+    }
+    // it holds what was lost, or follows a record that nobody was told of
+    this.#settle(message.shard, message.through);
     this.#hearItems(message);
     this.#hearEvents(message);
+  }
+
+  #settle(shard: string, through: string): void {
+    if (through >= (this.#owed.get(shard) ?? "")) this.#owed.delete(shard);
   }
 
   #hearItems({ items }: LiveUpdate): void {
@@ -82,7 +95,7 @@ export class Ear {
       if (!this.#heard.has(id) && !this.#lostVisits.has(id))
         throw new Error(`Visit ${id} of ${shard} was never told.`);
     if (this.#owed.size > 0)
-      throw new Error(`Updates of ${[...this.#owed].join(", ")} got lost, and no gap was told.`);
+      throw new Error(`Updates of ${[...this.#owed.keys()].join(", ")} got lost, and no gap was told.`);
   }
 }
 

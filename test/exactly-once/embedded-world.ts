@@ -149,7 +149,7 @@ function embeddedWorld(clients: Clients, part: Part, clock: TimeLapse, random: (
       warehouse,
       stream,
     },
-    broadcast: memoryBroadcast({ retainMs: 100 * dayMs, retainMax: 100_000, clock: clock.now }),
+    broadcast: memoryBroadcast({ retainMs: 100 * dayMs, retainMax: 100_000, clock: clock.now, epoch: "e" }),
     clock,
     // what a reader sees of the lake it is told by the process
     gold: () => standingStill(scheduler, duckdbGoldReader({ lake, tempFolder: part.tempFolder })),

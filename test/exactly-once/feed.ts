@@ -2,6 +2,7 @@
 import { SluiceError } from "../../src/model/errors.ts";
 import { signedCursors } from "../../src/subscriptions/cursor.ts";
 import { eventFeed } from "../../src/subscriptions/event-feed.ts";
+import { FeedHub } from "../../src/subscriptions/feed-hub.ts";
 import type { Counted } from "./oracle.ts";
 import type { Scene } from "./scene.ts";
 import { visits } from "./visits.ts";
@@ -11,12 +12,14 @@ const cursors = signedCursors("secret");
 
 export class FeedClient {
   readonly #scene: Scene;
+  readonly #hub: FeedHub;
   /** By shard the visit told last, since the feed began anew. */
   readonly #last = new Map<string, Counted>();
   #cursor: string | null = null;
 
   constructor(scene: Scene) {
     this.#scene = scene;
+    this.#hub = new FeedHub({ broadcast: scene.world.broadcast, cursors }, visits.stream!.name);
   }
 
   /** Goes on for as long as the history does. */
@@ -42,7 +45,9 @@ export class FeedClient {
 
   async #read(): Promise<void> {
     const { world, random, oracle } = this.#scene;
-    const feed = eventFeed({ broadcast: world.broadcast, cursors }, visits, [], this.#cursor);
+    const workings = { broadcast: world.broadcast, cursors };
+    const asked = { source: visits, where: [], after: this.#cursor, level: undefined };
+    const feed = eventFeed(workings, () => this.#hub, asked);
     for await (const { events, cursor } of feed) {
       this.#cursor = cursor;
       for (const { event } of events) this.#hear(oracle.counted.find(({ id }) => id === event["id"])!);

@@ -69,9 +69,9 @@ export class Readers {
       segments: new SegmentCache(),
       leaderboards: new LeaderboardCache(),
     };
-    world.broadcast.subscribe((message) => {
+    world.broadcast.subscribe(({ message }) => {
       if (message.kind === "live") shared.liveStatus.observe(message satisfies LiveUpdate);
-      else shared.manifests.expire(message.product);
+      if (message.kind === "published") shared.manifests.expire(message.product);
     });
     return shared;
   }

@@ -53,7 +53,7 @@ export class Scene {
     this.readers = new Readers(this);
     this.failed = new Promise((_, reject) => (this.fail = reject));
     this.failed.catch(() => {});
-    this.world.broadcast.subscribe((message) => this.#watch(() => this.ear.hear(message)));
+    this.world.broadcast.subscribe(({ message }) => this.#watch(() => this.ear.hear(message)));
   }
 
   life(name: string, rates: Rates): Life {

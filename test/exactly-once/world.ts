@@ -88,7 +88,7 @@ export function memoryWorld(clock: TimeLapse, random: () => number): World {
       warehouse: memoryWarehouse({ objects, catalogue, products }),
       stream,
     },
-    broadcast: memoryBroadcast({ retainMs: 100 * dayMs, retainMax: 100_000, clock: clock.now }),
+    broadcast: memoryBroadcast({ retainMs: 100 * dayMs, retainMax: 100_000, clock: clock.now, epoch: "e" }),
     clock,
     gold: jsonGold,
     place: async (partitionKey, data) => stream.place(partitionKey, data),

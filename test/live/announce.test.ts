@@ -7,12 +7,14 @@ import { memoryControl, quietEffects } from "./memory-stores.ts";
 import { parcels, seeded } from "./parcels.ts";
 
 const effects = quietEffects(seeded(1), new AbortController().signal);
-const update = (arrival: number): LiveUpdate => ({
+const update = (number: number, shard = "1"): LiveUpdate => ({
   kind: "live",
   source: "Parcel",
   stream: "parcels",
-  shard: "1",
-  arrival,
+  shard,
+  after: number > 1 ? `0${number - 1}` : null,
+  through: `0${number}`,
+  arrival: 0,
   newest: null,
   items: [],
   events: [],
@@ -31,83 +33,24 @@ describe("a broadcast that is down", () => {
       effects: { ...effects, wait: waitFor },
     });
     await announced.publish(update(1));
-    await announced.publish(update(2));
     down = true;
+    await announced.publish(update(2));
     await announced.publish(update(3));
+    await announced.publish(update(1, "2"));
     down = false;
+    // whichever shard is first tells of all
+    await announced.publish(update(1, "3"));
     await announced.publish(update(4));
-    await announced.publish(update(5));
-    // the first of a process, too: the one before it may have died with a gap
-    expect(heard).toEqual([{ ...update(1), gap: true }, update(2), { ...update(4), gap: true }, update(5)]);
-  });
-
-  it("has its gap told by the shard that it is in", async () => {
-    const heard: LiveUpdate[] = [];
-    let down = false;
-    const publish = async (message: Broadcasted): Promise<void> => {
-      if (down) throw new Error("down");
-      heard.push(message as LiveUpdate);
-    };
-    const announced = announcer({
-      broadcast: { publish } as unknown as Broadcast,
-      effects: { ...effects, wait: waitFor },
-    });
-    const other = { ...update(1), shard: "2" };
-    await announced.publish(update(1));
-    await announced.publish(other);
-    down = true;
-    await announced.publish(update(2));
-    down = false;
-    await announced.publish(other);
-    await announced.publish(update(3));
-    expect(heard.map(({ shard, gap }) => [shard, gap])).toEqual([
-      ["1", true],
-      ["2", true],
-      ["2", undefined],
-      ["1", true],
-    ]);
-  });
-
-  it("has its gap told of a shard that has ended, of which nothing follows", async () => {
-    const heard: LiveUpdate[] = [];
-    let down = false;
-    const publish = async (message: Broadcasted): Promise<void> => {
-      if (down) throw new Error("down");
-      heard.push(message as LiveUpdate);
-    };
-    const announced = announcer({
-      broadcast: { publish } as unknown as Broadcast,
-      effects: { ...effects, wait: waitFor },
-    });
-    const [whole, child] = ["2", "3"].map((shard) => ({ ...update(1), shard })) as [LiveUpdate, LiveUpdate];
-    await announced.publish(whole);
-    await announced.end(whole);
-    await announced.publish(update(1));
-    down = true;
-    await announced.publish(update(2));
-    await announced.end(update(2));
-    down = false;
-    await announced.publish(child);
-    await announced.publish(child);
-    expect(heard.map(({ shard, gap }) => [shard, gap])).toEqual([
-      ["2", true],
-      ["1", true],
-      ["3", true],
-      ["1", true],
-      ["3", undefined],
-    ]);
-    // the process before may have died with a gap of the shard to be told
-    const next = announcer({ broadcast: { publish } as unknown as Broadcast, effects });
-    await next.end(update(2));
-    expect(heard.at(-1)).toEqual({ ...update(2), gap: true });
+    const gap = { kind: "gap", stream: "parcels", lost: { "1": "03", "2": "01" } };
+    expect(heard).toEqual([update(1), gap, update(1, "3"), update(4)]);
   });
 
   it("is not taken for one that was told, however soon the wait for it is cut short", async () => {
-    const heard: LiveUpdate[] = [];
+    const heard: Broadcasted[] = [];
     let down = false;
     const publish = async (message: Broadcasted): Promise<void> => {
       if (down) throw new Error("down");
-      heard.push(message as LiveUpdate);
+      heard.push(message);
     };
     const wait = (_: number, signal: AbortSignal): Promise<void> =>
       new Promise((resolve) => signal.addEventListener("abort", () => resolve()));
@@ -120,10 +63,7 @@ describe("a broadcast that is down", () => {
     await announced.publish(update(2));
     down = false;
     await announced.publish(update(3));
-    expect(heard.map(({ arrival, gap }) => [arrival, gap])).toEqual([
-      [1, true],
-      [3, true],
-    ]);
+    expect(heard).toEqual([update(1), { kind: "gap", stream: "parcels", lost: { "1": "02" } }, update(3)]);
   });
 
   it("is given up after a while when it does not answer", async () => {

@@ -121,8 +121,8 @@ function newContainer({ random, stream, stores, announced }: World): Container {
       },
     });
   };
-  const broadcast = memoryBroadcast({ retainMs: 1, retainMax: 1, clock: Date.now });
-  broadcast.subscribe((message) => {
+  const broadcast = memoryBroadcast({ retainMs: 1, retainMax: 1, clock: Date.now, epoch: "e" });
+  broadcast.subscribe(({ message }) => {
     if (message.kind !== "live") return;
     for (const { key, version } of message.items)
       announced.set(itemId(key), Math.max(version, announced.get(itemId(key)) ?? 0));

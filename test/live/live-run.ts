@@ -27,9 +27,9 @@ export function startConsumer(
   overrides: Partial<ConsumerOptions> = {},
 ): LiveRun {
   const stopping = new AbortController();
-  const broadcast = memoryBroadcast({ retainMs: 60_000, retainMax: 10_000, clock: Date.now });
+  const broadcast = memoryBroadcast({ retainMs: 60_000, retainMax: 10_000, clock: Date.now, epoch: "e" });
   const updates: LiveUpdate[] = [];
-  broadcast.subscribe((message) => {
+  broadcast.subscribe(({ message }) => {
     if (message.kind === "live") updates.push(message);
   });
   const counts = { in: 0, applied: 0, dead: 0 };

@@ -23,7 +23,7 @@ const sequence = (n: number): string => String(n).padStart(4, "0");
 function pathOver(metrics: LiveMetrics, insights: InsightStore = memoryInsights()) {
   const effects = { ...quietEffects(seeded(1), new AbortController().signal), clock: () => arrival + 7_000 };
   const stores = { insights, control: memoryControl(), lake: memoryLake(), deadLetters: memoryDeadLetters() };
-  const broadcast = memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: effects.clock });
+  const broadcast = memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: effects.clock, epoch: "e" });
   return livePath(
     { source: parcels, products: [depotParcels, allParcels], broadcast, metrics, ...stores },
     effects,
@@ -54,7 +54,7 @@ describe("a micro-batch", () => {
   it("tells its size, what became of its events, what that cost and how far it is behind", async () => {
     const told: BatchMeasures[] = [];
     const path = pathOver({ batch: (measures) => told.push(measures) });
-    await runBatch(path, "s", null, records);
+    await runBatch(path, "s", null, null, records);
     expect(told).toEqual([
       {
         source: "Parcel",
@@ -80,9 +80,9 @@ describe("a micro-batch", () => {
     const metrics = { batch: (measures: BatchMeasures) => told.push(measures) };
     // one process has seen the items when another one writes them
     const [a, b] = [pathOver(metrics, insights), pathOver(metrics, insights)];
-    await runBatch(a, "s", null, records.slice(0, 1));
-    await runBatch(b, "t", null, records.slice(0, 1));
-    await runBatch(a, "u", null, records.slice(0, 1));
+    await runBatch(a, "s", null, null, records.slice(0, 1));
+    await runBatch(b, "t", null, null, records.slice(0, 1));
+    await runBatch(a, "u", null, null, records.slice(0, 1));
     expect(told.map(({ items, writeUnits, conflicts }) => [items, writeUnits, conflicts])).toEqual([
       [5, 5, 0],
       [5, 5, 0],
@@ -95,9 +95,9 @@ describe("a micro-batch", () => {
     const path = pathOver({ batch: (measures) => told.push(measures) });
     const life = newLife(() => 0, { crash: 1, fail: 0 });
     const crashing = { ...path, control: life.faulty(path.control), effects: life.effects };
-    await expect(runBatch(crashing, "s", null, records)).rejects.toThrow("crash");
+    await expect(runBatch(crashing, "s", null, null, records)).rejects.toThrow("crash");
     expect(told).toEqual([]);
-    await runBatch(path, "s", null, records);
+    await runBatch(path, "s", null, null, records);
     expect(told).toMatchObject([{ in: 9, applied: 7, dead: 2, items: 5, writeUnits: 0 }]);
   });
 });
@@ -106,8 +106,8 @@ describe("what Prometheus reads", () => {
   it("counts in = applied + dead, by stream", async () => {
     const metrics = prometheusMetrics();
     const path = pathOver(metrics);
-    const { position } = await runBatch(path, "s", null, records.slice(0, 2));
-    await runBatch(path, "s", position, records.slice(2));
+    const { position } = await runBatch(path, "s", null, null, records.slice(0, 2));
+    await runBatch(path, "s", position, position!.value.sequence, records.slice(2));
     const lines = (await metrics.text()).split("\n").filter((each) => each.startsWith("sluice_live_"));
     const value = (name: string): number =>
       Number(

@@ -7,7 +7,6 @@ import { ensureLiveStarts } from "../../etl/live/live-start.ts";
 import { rebuildLive, type RebuildOptions, type RebuildResult } from "../../etl/live/rebuild.ts";
 import { encodeEvent } from "../../etl/live/wire.ts";
 import { memoryBroadcast } from "../../src/backends/broadcast.memory.ts";
-import type { LiveChange } from "../../src/backends/broadcast.ts";
 import type { EventStream, StreamRecord } from "../../src/backends/event-stream.ts";
 import type { LiveItem } from "../../src/backends/insight-store.ts";
 import { itemId } from "../../src/model/layout.ts";
@@ -34,8 +33,9 @@ export class RebuildWorld {
   readonly control = memoryControl();
   readonly lake = memoryLake();
   readonly letters = memoryDeadLetters();
-  readonly broadcast = memoryBroadcast({ retainMs: 1e9, retainMax: 1e6, clock: () => 0 });
-  readonly published: LiveChange[] = [];
+  readonly broadcast = memoryBroadcast({ retainMs: 1e9, retainMax: 1e6, clock: () => 0, epoch: "e" });
+  /** How often those who hold items were told to read them again. */
+  gaps = 0;
   /** Those of the deployment that consumes. */
   products: readonly Product[] = products;
   readonly produced: Event[] = [];
@@ -46,8 +46,8 @@ export class RebuildWorld {
   constructor(random: () => number) {
     this.#random = random;
     for (const shard of ["s-1", "s-2"]) this.records.set(shard, []);
-    this.broadcast.subscribe((message) => {
-      if (message.kind === "live") this.published.push(...message.items);
+    this.broadcast.subscribe(({ message }) => {
+      if (message.kind === "gap") this.gaps += 1;
     });
   }
 
@@ -127,7 +127,8 @@ export class RebuildWorld {
         const left = this.records.get(shard)!.slice(this.#place(shard, position?.value.sequence ?? null));
         if (left.length === 0 && isOver()) return true;
         const window = left.slice(0, 1 + Math.floor(this.#random() * 8));
-        if (window.length > 0) ({ position } = await runBatch(path, shard, position, window));
+        if (window.length > 0)
+          ({ position } = await runBatch(path, shard, position, position?.value.sequence ?? null, window));
         else await Promise.resolve();
       }
     } catch (error) {

@@ -32,7 +32,7 @@ it("a shard that another consumer opens while shards are listed is not taken for
     insights: memoryInsights(),
     lake: memoryLake(),
     deadLetters: memoryDeadLetters(),
-    broadcast: memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: () => 0 }),
+    broadcast: memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: () => 0, epoch: "e" }),
     window: { ageMs: 1, records: 1, bytes: 1 },
     clock: () => 0,
     random: seeded(1),

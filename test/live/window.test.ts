@@ -51,7 +51,7 @@ async function batchesOf(
       if (batches.reduce((sum, [, count]) => sum + count, 0) === stopBehind) stopping.abort();
     },
   };
-  const broadcast = memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: effects.clock });
+  const broadcast = memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: effects.clock, epoch: "e" });
   const stores = {
     insights: memoryInsights(),
     control: memoryControl(),

@@ -37,6 +37,8 @@ const update: LiveUpdate = {
   source: "Parcel",
   stream: "parcels",
   shard: "a",
+  after: null,
+  through: "1",
   arrival: 9_000,
   newest: 8_000,
   items: [],
@@ -51,6 +53,16 @@ describe("a live status", () => {
     await checkpoint("a", { sequence: null, newest: null });
     expect(await new LiveStatus({ control, clock: () => 0 }).view(x)).toBeNull();
     expect(await view()).toEqual({ live: { from: 1_000, to: upTo(5_000) }, newest: 4_000 });
+  });
+
+  it("is read anew behind a gap of the broadcast, whatever its age", async () => {
+    await start(x, 1_000);
+    await checkpoint("a", {});
+    await view();
+    await checkpoint("a", { arrival: 7_000 });
+    expect((await status.view(x))?.live.to).toBe(upTo(5_000));
+    status.expire();
+    expect((await status.view(x))?.live.to).toBe(upTo(7_000));
   });
 
   it("waits for an open shard that nothing was read of, and not for one that has ended", async () => {

@@ -8,13 +8,15 @@ export interface FakeBroadcast extends Broadcast {
   readonly listeners: () => number;
 }
 
+let epochs = 0;
+
 /** Retains the newest `keep` live updates of a stream, and of those what is younger than `retainMs` by the clock. */
 export function fakeBroadcast(
   keep = 1_000,
   retainMs = Number.POSITIVE_INFINITY,
   clock: () => number = () => 0,
 ): FakeBroadcast {
-  const broadcast = memoryBroadcast({ retainMs, retainMax: keep, clock });
+  const broadcast = memoryBroadcast({ retainMs, retainMax: keep, clock, epoch: `e${++epochs}` });
   let listeners = 0;
   return {
     ...broadcast,
@@ -30,16 +32,19 @@ export function fakeBroadcast(
   };
 }
 
-/** One micro-batch: each event is one record, with rising sequence numbers from `first`. */
+/** One micro-batch: each event is one record, with rising sequence numbers from `first`, which follows the one before it. */
 export function batch(shard: string, first: number, events: readonly Event[]): LiveUpdate {
+  const sequence = (at: number) => sortableSequence(String(at));
   return {
     kind: "live",
     source: "Sale",
     stream: "sales",
     shard,
+    after: first > 1 ? sequence(first - 1) : null,
+    through: sequence(first + Math.max(events.length, 1) - 1),
     arrival: 0,
     newest: null,
     items: [],
-    events: events.map((event, i) => ({ sequence: sortableSequence(String(first + i)), index: 0, event })),
+    events: events.map((event, i) => ({ sequence: sequence(first + i), index: 0, event })),
   };
 }
