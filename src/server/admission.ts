@@ -20,9 +20,12 @@ export interface OperationRequest {
   readonly variables?: unknown;
 }
 
-export type Admission =
-  | { readonly document: DocumentNode; readonly operation: OperationDefinitionNode }
-  | { readonly refused: readonly GraphQLError[] };
+export interface Admitted {
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+}
+
+export type Admission = Admitted | { readonly refused: readonly GraphQLError[] };
 
 /** HTTP answers once; WebSocket also streams. */
 export type Transport = "http" | "websocket";
