@@ -28,6 +28,6 @@ export function subscribing(
     operation,
     variables: (variables ?? {}) as Record<string, unknown>,
     viewer: JSON.stringify([scopeOf(request), askedWait(wait)]),
-    newContext: (left, level) => newContext(request, asking(left, wait), level),
+    newContext: (left, level) => newContext(request, { ...asking(left, wait), follows: true }, level),
   };
 }
