@@ -16,6 +16,7 @@ import { graphqlPath, httpServer } from "./http.ts";
 import { Ticker } from "./outbox.ts";
 import { answerOf } from "./response-extensions.ts";
 import { scopeOf } from "./viewer.ts";
+import { serveEvents } from "./sse.ts";
 import { serveWebSockets } from "./websocket.ts";
 
 export interface GatewayOptions {
@@ -45,6 +46,7 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+const eventsPath = `${graphqlPath}/stream`;
 const defaultTickMs = 40;
 const limits = { socketBytes: 256 * 1024, laneBytes: 1024 * 1024 };
 
@@ -62,23 +64,16 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     serialise: (context, result) => JSON.stringify(answerOf(context, result, errors)),
   });
   const ticker = new Ticker(options.tickMs ?? defaultTickMs, () => performance.now());
-  const sockets = serveWebSockets(http.server, {
-    path: graphqlPath,
-    schema,
-    gate,
-    errors,
-    log,
-    newContext,
-    operations,
-    ticker,
-    limits,
-  });
+  const streaming = { schema, gate, errors, log, newContext, operations, ticker, limits };
+  const events = serveEvents(http, { ...streaming, path: eventsPath });
+  const sockets = serveWebSockets(http.server, { ...streaming, path: graphqlPath });
   await http.listen({ host, port });
   const address = `${shownHost(host)}:${portOf(http.server.address(), port)}`;
   return {
     url: `http://${address}`,
     wsUrl: `ws://${address}${graphqlPath}`,
     close: async () => {
+      events.close();
       await sockets.close();
       await http.close();
       await apollo.stop();

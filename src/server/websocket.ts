@@ -41,7 +41,7 @@ export interface WebSocketOptions {
 }
 
 export interface WebSockets {
-  /** Says 1001 to every socket, and ends those that do not answer. */
+  /** Says 1001 to every socket, behind what waits for it, and ends those that do not answer. */
   close(): Promise<void>;
 }
 
@@ -63,6 +63,7 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
     handleProtocols: (protocols) => handleProtocols(protocols),
   });
   const protocol = protocolServer(options);
+  const open = new Map<WebSocket, OperationSocket>();
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     if (new URL(request.url ?? "/", "http://gateway").pathname !== options.path)
@@ -72,10 +73,12 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
     if (refusal !== null) return refuseUpgrade(socket, "400 Bad Request", refusal);
     sockets.handleUpgrade(request, socket, head, (opened) => {
       const extra = { request, socket: operationSocket(opened, socket, options.ticker, options.limits) };
+      open.set(opened, extra.socket);
+      opened.once("close", () => open.delete(opened));
       serve(opened, extra, protocol, options.log);
     });
   });
-  return { close: () => closeAll(sockets) };
+  return { close: () => closeAll(sockets, open) };
 }
 
 function refuseUpgrade(socket: Duplex, status: string, body = ""): void {
@@ -281,11 +284,18 @@ function keepAlive(socket: WebSocket): () => void {
   return () => clearInterval(timer);
 }
 
-async function closeAll(sockets: WebSocketServer): Promise<void> {
-  const open = [...sockets.clients];
-  const gone = Promise.all(open.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
-  for (const socket of open) socket.close(1001, "Going away");
-  const impatience = setTimeout(() => open.forEach((socket) => socket.terminate()), closeGraceMs);
+/** What waits for a socket is sent before it is told. */
+async function closeAll(
+  sockets: WebSocketServer,
+  open: ReadonlyMap<WebSocket, OperationSocket>,
+): Promise<void> {
+  const clients = [...sockets.clients];
+  const gone = Promise.all(clients.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  for (const socket of clients) {
+    open.get(socket)?.outbox.flushAll();
+    socket.close(1001, "Going away");
+  }
+  const impatience = setTimeout(() => clients.forEach((socket) => socket.terminate()), closeGraceMs);
   await gone;
   clearTimeout(impatience);
   sockets.close();

@@ -96,7 +96,7 @@ describe("held live items", () => {
   });
 
   test.each([
-    ["a gap marker", () => held.observe({ kind: "gap", stream: "s", lost: {} })],
+    ["a gap marker", async () => held.observe({ kind: "gap", stream: "s", lost: {} })],
     [
       "an update that follows one that was not told",
       async () => (await apply(9, "b", b, { after: "07", through: "08" }))(),
