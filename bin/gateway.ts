@@ -5,6 +5,7 @@ import type { Logger } from "pino";
 import type { Broadcast } from "../src/backends/broadcast.ts";
 import { AdHocJobs } from "../src/loaders/ad-hoc/jobs.ts";
 import { type AdHocLimits, adHocLimits } from "../src/loaders/ad-hoc/limits.ts";
+import { HeldItems } from "../src/loaders/held-items.ts";
 import { LeaderboardCache } from "../src/loaders/leaderboards.ts";
 import { LiveStatus } from "../src/loaders/live-status.ts";
 import { Manifests } from "../src/loaders/manifests.ts";
@@ -72,8 +73,11 @@ export async function openGateway(
     segments: new SegmentCache(),
     leaderboards: new LeaderboardCache(),
   };
+  const held = new HeldItems({ insights, clock });
+  const following: Shared = { ...shared, insights: held.store() };
   // before any subscription is: what it asks again for must be known by then
   const forget = broadcast.subscribe(({ message }) => {
+    held.observe(message);
     if (message.kind === "live") liveStatus.observe(message);
     if (message.kind === "published") manifests.expire(message.product);
     if (message.kind === "gap") liveStatus.expire();
@@ -86,8 +90,12 @@ export async function openGateway(
     host,
     port,
     log,
-    newSession: (scope, { signal, waitMs = adHocWaitMs }) =>
-      openSession(shared, { scope, adHocWaitMs: Math.min(adHocWaitMs, waitMs), signal }),
+    newSession: (scope, { signal, waitMs = adHocWaitMs, follows = false }) =>
+      openSession(follows ? following : shared, {
+        scope,
+        adHocWaitMs: Math.min(adHocWaitMs, waitMs),
+        signal,
+      }),
     live: liveFeeds({ broadcast, cursorSecret, retryMs: () => 500 + 1_000 * Math.random() }),
     ready: async () =>
       (await Promise.all(products.map((product) => manifests.current(product)))).every(

@@ -7,6 +7,7 @@ export type ErrorCode =
   | "BAD_USER_INPUT"
   | "NOT_LIVE"
   | "CURSOR_EXPIRED"
+  | "SLOW_CONSUMER"
   | "AD_HOC_PENDING"
   | "AD_HOC_FAILED"
   | "AD_HOC_THROTTLED"
@@ -55,6 +56,20 @@ export class AdHocPendingError extends SluiceError {
       `Athena is still computing this field. Ask again in a while, or follow adHocJobUpdated(id: "${jobId}"): asking again picks up the finished answer.`,
     );
     this.jobId = jobId;
+  }
+}
+
+/** A feed is cut where its client does not read it. */
+export class SlowConsumerError extends SluiceError {
+  /** Of the last page that was sent; null where none was. */
+  readonly cursor: string | null;
+
+  constructor(cursor: string | null) {
+    super(
+      "SLOW_CONSUMER",
+      "A feed is sent as fast as it arrives. This client has not read it for too long. Read faster or ask for less; subscribe again with after: the cursor of the last page.",
+    );
+    this.cursor = cursor;
   }
 }
 

@@ -20,12 +20,15 @@ export interface OperationRequest {
   readonly variables?: unknown;
 }
 
-export type Admission =
-  | { readonly document: DocumentNode; readonly operation: OperationDefinitionNode }
-  | { readonly refused: readonly GraphQLError[] };
+export interface Admitted {
+  readonly document: DocumentNode;
+  readonly operation: OperationDefinitionNode;
+}
 
-/** HTTP answers once; WebSocket also streams. */
-export type Transport = "http" | "websocket";
+export type Admission = Admitted | { readonly refused: readonly GraphQLError[] };
+
+/** HTTP answers once; WebSocket and server-sent events also stream. */
+export type Transport = "http" | "websocket" | "sse";
 
 export interface Gate {
   /** The document, or why it is refused; each error is the client's to mend. */
@@ -63,7 +66,7 @@ export function admissionGate(schema: GraphQLSchema): Gate {
       if (!operation) return refuse(noSuchOperation(document, operationName));
       if (operation.operation === OperationTypeNode.SUBSCRIPTION && transport === "http")
         return refuse(
-          "Subscriptions stream over WebSocket. Got one over HTTP. Connect to this path with the protocol graphql-transport-ws.",
+          "Subscriptions stream over WebSocket or server-sent events. Got one over HTTP. Connect to this path with the protocol graphql-transport-ws, or ask /graphql/stream.",
         );
       const errors = variableErrors(schema, operation, variables);
       return errors.length > 0 ? { refused: errors } : { document, operation };

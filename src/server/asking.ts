@@ -6,6 +6,8 @@ export interface Asking {
   readonly signal: AbortSignal;
   /** How long it waits for ad-hoc fields, as it says itself; it only ever shortens what the gateway is set to. */
   readonly waitMs?: number;
+  /** It follows what it asks: what the broadcast has told may be taken from memory. */
+  readonly follows?: true;
 }
 
 /** A header of a request (over WebSocket: of the upgrade), or an entry of the connection params for browsers. */

@@ -4,7 +4,13 @@
  */
 import { GraphQLError, type GraphQLFormattedError } from "graphql";
 import type { Logger } from "pino";
-import { AdHocPendingError, clientSentences, type ErrorCode, SluiceError } from "../model/errors.ts";
+import {
+  AdHocPendingError,
+  clientSentences,
+  type ErrorCode,
+  SlowConsumerError,
+  SluiceError,
+} from "../model/errors.ts";
 
 /** Formats an error for clients; each cause is logged once, under the correlation id that the client is shown. */
 export type ClientErrors = (error: unknown) => GraphQLFormattedError;
@@ -14,6 +20,7 @@ const shown = {
   BAD_USER_INPUT: true,
   NOT_LIVE: true,
   CURSOR_EXPIRED: true,
+  SLOW_CONSUMER: true,
   AD_HOC_NOT_ALLOWED: true,
   FORBIDDEN: true,
   QUERY_TOO_COMPLEX: true,
@@ -64,7 +71,10 @@ export function clientErrors(log: Logger, newId: () => string): ClientErrors {
 
 function extensionsOf(cause: SluiceError): Readonly<Record<string, string>> {
   const { code } = cause;
-  return cause instanceof AdHocPendingError ? { code, jobId: cause.jobId } : { code };
+  if (cause instanceof AdHocPendingError) return { code, jobId: cause.jobId };
+  return cause instanceof SlowConsumerError && cause.cursor !== null
+    ? { code, cursor: cause.cursor }
+    : { code };
 }
 
 /** The error below all wrappings by graphql-js, Apollo and graphql-ws. */

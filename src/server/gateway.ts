@@ -6,13 +6,17 @@ import type { Scope } from "../model/scope.ts";
 import type { Instant } from "../model/time.ts";
 import { buildSluiceSchema } from "../resolvers/schema.ts";
 import type { LiveFeeds, Session, SluiceContext } from "../schema/context.ts";
+import { SharedOperations } from "../subscriptions/shared-operations.ts";
 import { admissionGate } from "./admission.ts";
 import type { Asking } from "./asking.ts";
 import { apolloServer } from "./apollo.ts";
 import { clientErrors } from "./client-errors.ts";
 import type { GraphiqlOptions } from "./graphiql.ts";
 import { graphqlPath, httpServer } from "./http.ts";
+import { Ticker } from "./outbox.ts";
+import { answerOf } from "./response-extensions.ts";
 import { scopeOf } from "./viewer.ts";
+import { serveEvents } from "./sse.ts";
 import { serveWebSockets } from "./websocket.ts";
 
 export interface GatewayOptions {
@@ -28,6 +32,8 @@ export interface GatewayOptions {
   readonly graphiql: GraphiqlOptions;
   readonly log: Logger;
   readonly now: () => Instant;
+  /** For how long frames to a socket are gathered into one write, in milliseconds. */
+  readonly tickMs?: number;
   /** A correlation id. */
   readonly newId: () => string;
 }
@@ -40,6 +46,10 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
+const eventsPath = `${graphqlPath}/stream`;
+const defaultTickMs = 40;
+const limits = { socketBytes: 256 * 1024, laneBytes: 1024 * 1024 };
+
 /** Resolves when it listens; rejects when the port is taken or a declaration is wrong. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { log, host, port, ready, graphiql } = options;
@@ -50,13 +60,20 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const apollo = apolloServer({ schema, gate, errors, log });
   await apollo.start();
   const http = await httpServer({ apollo, errors, newContext, graphiql, ready });
-  const sockets = serveWebSockets(http.server, { path: graphqlPath, schema, gate, errors, log, newContext });
+  const operations = new SharedOperations({
+    serialise: (context, result) => JSON.stringify(answerOf(context, result, errors)),
+  });
+  const ticker = new Ticker(options.tickMs ?? defaultTickMs, () => performance.now());
+  const streaming = { schema, gate, errors, log, newContext, operations, ticker, limits };
+  const events = serveEvents(http, { ...streaming, path: eventsPath });
+  const sockets = serveWebSockets(http.server, { ...streaming, path: graphqlPath });
   await http.listen({ host, port });
   const address = `${shownHost(host)}:${portOf(http.server.address(), port)}`;
   return {
     url: `http://${address}`,
     wsUrl: `ws://${address}${graphqlPath}`,
     close: async () => {
+      events.close();
       await sockets.close();
       await http.close();
       await apollo.stop();
@@ -65,10 +82,10 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 function contexts({ newSession, live, now }: GatewayOptions) {
-  return (request: IncomingMessage, asking: Asking): SluiceContext => {
+  return (request: IncomingMessage, asking: Asking, level?: (at: string) => boolean): SluiceContext => {
     const scope = scopeOf(request);
     const next = () => newSession(scope, asking);
-    return { scope, session: next(), newSession: next, live, now };
+    return { scope, session: next(), newSession: next, live, now, ...(level && { level }) };
   };
 }
 

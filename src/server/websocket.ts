@@ -1,6 +1,7 @@
 /**
- * GraphQL over WebSocket (graphql-transport-ws). Delivery: what a subscription yields, in order; a socket that cannot
- * keep up slows its own subscriptions down, since each message waits until the one before it is written.
+ * GraphQL over WebSocket (graphql-transport-ws). graphql-ws speaks the protocol; the payloads of subscriptions go past
+ * it, as the bytes that all who follow the same one share. Delivery: what a subscription yields, in order; a socket that
+ * cannot keep up gets the newest states only, and its feeds end.
  */
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
@@ -8,20 +9,23 @@ import {
   execute,
   type ExecutionArgs,
   type ExecutionResult,
-  type FormattedExecutionResult,
   GraphQLError,
-  type GraphQLFormattedError,
   type GraphQLSchema,
-  subscribe,
+  OperationTypeNode,
 } from "graphql";
 import { CloseCode, type Context, handleProtocols, makeServer } from "graphql-ws";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { SluiceContext } from "../schema/context.ts";
-import { adHocWaitName, type Asking, askedWait, asking } from "./asking.ts";
+import type { Asked, SharedOperations } from "../subscriptions/shared-operations.ts";
+import { adHocWaitName, askedWait, asking } from "./asking.ts";
 import type { Gate, OperationRequest } from "./admission.ts";
 import type { ClientErrors } from "./client-errors.ts";
-import { responseExtensions } from "./response-extensions.ts";
+import { follow } from "./follow.ts";
+import type { OutboxLimits, Ticker } from "./outbox.ts";
+import { answerOf } from "./response-extensions.ts";
+import { type OperationSocket, operationSocket } from "./socket.ts";
+import { type NewContext, subscribing } from "./subscribing.ts";
 import { isOwnOrigin, scopeOf } from "./viewer.ts";
 
 export interface WebSocketOptions {
@@ -30,12 +34,14 @@ export interface WebSocketOptions {
   readonly gate: Gate;
   readonly errors: ClientErrors;
   readonly log: Logger;
-  /** Throws `UNAUTHENTICATED`. */
-  readonly newContext: (request: IncomingMessage, asking: Asking) => SluiceContext;
+  readonly newContext: NewContext;
+  readonly operations: SharedOperations;
+  readonly ticker: Ticker;
+  readonly limits: OutboxLimits;
 }
 
 export interface WebSockets {
-  /** Says 1001 to every socket, and ends those that do not answer. */
+  /** Says 1001 to every socket, behind what waits for it, and ends those that do not answer. */
   close(): Promise<void>;
 }
 
@@ -46,6 +52,7 @@ const closeGraceMs = 1_000;
 
 interface Extra {
   readonly request: IncomingMessage;
+  readonly socket: OperationSocket;
 }
 
 /** Takes over the upgrades of an HTTP server. */
@@ -56,6 +63,7 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
     handleProtocols: (protocols) => handleProtocols(protocols),
   });
   const protocol = protocolServer(options);
+  const open = new Map<WebSocket, OperationSocket>();
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
     if (new URL(request.url ?? "/", "http://gateway").pathname !== options.path)
@@ -63,9 +71,14 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
     if (!isOwnOrigin(request)) return refuseUpgrade(socket, "403 Forbidden");
     const refusal = headerRefusal(request, options.errors);
     if (refusal !== null) return refuseUpgrade(socket, "400 Bad Request", refusal);
-    sockets.handleUpgrade(request, socket, head, (opened) => serve(opened, request, protocol, options.log));
+    sockets.handleUpgrade(request, socket, head, (opened) => {
+      const extra = { request, socket: operationSocket(opened, socket, options.ticker, options.limits) };
+      open.set(opened, extra.socket);
+      opened.once("close", () => open.delete(opened));
+      serve(opened, extra, protocol, options.log);
+    });
   });
-  return { close: () => closeAll(sockets) };
+  return { close: () => closeAll(sockets, open) };
 }
 
 function refuseUpgrade(socket: Duplex, status: string, body = ""): void {
@@ -85,7 +98,8 @@ function headerRefusal({ headers }: IncomingMessage, errors: ClientErrors): stri
   }
 }
 
-function protocolServer({ schema, gate, errors, newContext }: WebSocketOptions) {
+function protocolServer(options: WebSocketOptions) {
+  const { errors } = options;
   return makeServer<Record<string, unknown>, Extra>({
     onConnect: ({ extra }) => {
       try {
@@ -95,10 +109,11 @@ function protocolServer({ schema, gate, errors, newContext }: WebSocketOptions) 
         return false;
       }
     },
-    onSubscribe: (connection, _id, payload) => operationOf(payload, connection, { schema, gate, newContext }),
-    execute: (args) => leavable(executeOnce(args), args as Operation),
-    subscribe: async (args) => leavable(await subscribeOrThrow(args), args as Operation),
-    onNext: (_ctx, _id, _payload, args, result) => withExtensions(args, result, errors),
+    onSubscribe: (connection, id, payload) => operationOf(id, payload, connection, options),
+    execute: (args) => executeOnce(args as Operation),
+    subscribe: (args) => subscribeShared(args as Operation, options.operations),
+    onNext: (_ctx, _id, _payload, args, result) =>
+      answerOf(args.contextValue as SluiceContext, result, errors),
     onError: (_ctx, _id, _payload, found) => found.map((error) => errors(unwrapped(error))),
   });
 }
@@ -107,14 +122,19 @@ function protocolServer({ schema, gate, errors, newContext }: WebSocketOptions) 
 interface Operation extends ExecutionArgs {
   /** Aborts what its session waits for. */
   readonly left: AbortController;
+  /** Of a subscription. */
+  readonly asked: Asked;
+  readonly id: string;
+  readonly socket: OperationSocket;
 }
 
 type Connection = Context<Record<string, unknown>, Extra>;
 
 /** What is to be executed, or why it is not. */
 function operationOf(
+  id: string,
   payload: OperationRequest,
-  { extra: { request }, subscriptions, connectionParams }: Connection,
+  { extra: { request, socket }, subscriptions, connectionParams }: Connection,
   { schema, gate, newContext }: Pick<WebSocketOptions, "schema" | "gate" | "newContext">,
 ): Operation | readonly GraphQLError[] {
   if (Object.keys(subscriptions).length > maxOperations) return [tooMany()];
@@ -128,8 +148,14 @@ function operationOf(
       document: admission.document,
       operationName: payload.operationName as string | null,
       variableValues: payload.variables as Record<string, unknown> | null,
-      contextValue: newContext(request, asking(left.signal, wait)),
+      // a subscription's executions have contexts of their own
+      ...(admission.operation.operation !== OperationTypeNode.SUBSCRIPTION && {
+        contextValue: newContext(request, asking(left.signal, wait)),
+      }),
+      asked: subscribing({ schema, newContext }, admission, payload, request, wait),
       left,
+      id,
+      socket,
     };
   } catch (error) {
     return [error as GraphQLError];
@@ -146,38 +172,55 @@ function tooMany(): GraphQLError {
 type Results = AsyncGenerator<ExecutionResult, void, void>;
 
 /** A query as a stream of one answer: graphql-ws stops streams, and nothing else, when the client leaves. */
-async function* executeOnce(args: ExecutionArgs): Results {
-  yield await execute(args);
-}
-
-/** graphql-ws returns early from a stream when the client completes the operation or the socket closes. */
-function leavable(results: Results, { left }: Operation): Results {
-  const outer = {
+function executeOnce(args: Operation): Results {
+  const { left } = args;
+  let answer: Promise<ExecutionResult> | null = null;
+  return stream({
     next: async () => {
-      const result = await results.next();
+      if (answer !== null) return { done: true, value: undefined };
+      answer = Promise.resolve(execute(args));
+      const value = await answer;
       // nobody reads the answer to an operation that was left
-      return left.signal.aborted ? { done: true as const, value: undefined } : result;
+      return left.signal.aborted ? { done: true, value: undefined } : { done: false, value };
     },
-    return: () => {
-      left.abort();
-      return results.return();
+    left: () => left.abort(),
+  });
+}
+
+/** A subscription as a stream of nothing, that ends or fails when the subscription does: its payloads go past graphql-ws. */
+function subscribeShared({ asked, id, socket }: Operation, operations: SharedOperations): Results {
+  let leave = (): void => {};
+  return stream({
+    next: async () => {
+      const following = follow(operations, asked, socket.outbox, (keeps, behind) =>
+        socket.lane(id, keeps, behind),
+      );
+      leave = () => following.leave();
+      await following.over;
+      return { done: true, value: undefined };
     },
-    throw: (error: unknown) => results.throw(error),
-    [Symbol.asyncIterator]: () => outer,
+    left: () => leave(),
+  });
+}
+
+/** An async generator, as far as graphql-ws needs one. */
+function stream({
+  next,
+  left,
+}: {
+  readonly next: () => Promise<IteratorResult<ExecutionResult, void>>;
+  readonly left: () => void;
+}): Results {
+  const results = {
+    next,
+    return: async () => {
+      left();
+      return { done: true as const, value: undefined };
+    },
+    throw: (error: unknown) => Promise.reject(error),
+    [Symbol.asyncIterator]: () => results,
   } as Results;
-  return outer;
-}
-
-/** An operation that does not start ends in an `error` message, like one that is refused. */
-async function subscribeOrThrow(args: ExecutionArgs): Promise<Results> {
-  const result = await subscribe(args);
-  if (Symbol.asyncIterator in result) return result;
-  return failing(result.errors?.[0] ?? new GraphQLError("The subscription did not start."));
-}
-
-// oxlint-disable-next-line require-yield -- a stream that fails before its first value
-async function* failing(error: GraphQLError): Results {
-  throw error;
+  return results;
 }
 
 /** graphql-ws wraps what a stream throws, and its wrapping does not know where that was. */
@@ -187,30 +230,10 @@ function unwrapped(error: GraphQLError): Error {
     : error;
 }
 
-/** An execution result as graphql-ws hands it over. */
-interface Answer {
-  readonly data?: Record<string, unknown> | null | undefined;
-  readonly errors?: readonly GraphQLError[] | undefined;
-}
-
-function withExtensions(
-  { contextValue }: ExecutionArgs,
-  { data, errors: found }: Answer,
-  errors: ClientErrors,
-): FormattedExecutionResult {
-  const extensions = responseExtensions((contextValue as SluiceContext).session);
-  const formatted: readonly GraphQLFormattedError[] | undefined = found?.map(errors);
-  return {
-    ...(data !== undefined && { data }),
-    ...(formatted && { errors: formatted }),
-    ...(extensions && { extensions }),
-  };
-}
-
 /** Connects one socket with the protocol. Nothing that happens on it reaches beyond it. */
 function serve(
   socket: WebSocket,
-  request: IncomingMessage,
+  extra: Extra,
   protocol: ReturnType<typeof protocolServer>,
   log: Logger,
 ): void {
@@ -221,7 +244,7 @@ function serve(
   const closed = protocol.opened(
     {
       protocol: socket.protocol,
-      send: (text) => write(socket, text),
+      send: (text) => extra.socket.send(text),
       close: (code, reason) => socket.close(code, reason),
       onMessage: (receive) =>
         socket.on("message", (data: Buffer) => {
@@ -233,7 +256,7 @@ function serve(
           );
         }),
     },
-    { request },
+    extra,
   );
   const stopPings = keepAlive(socket);
   // ws closes by itself with the code that fits: 1009 for a message too large, 1007 for bad UTF-8
@@ -249,14 +272,6 @@ function isUnexpectedMessage(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("Unexpected message of type");
 }
 
-function write(socket: WebSocket, text: string): Promise<void> {
-  return new Promise((resolve) => {
-    if (socket.readyState !== socket.OPEN) resolve();
-    // a failed write breaks the socket, which ends its subscriptions
-    else socket.send(text, () => resolve());
-  });
-}
-
 /** Ends a socket that leaves a ping unanswered until the next one is due. */
 function keepAlive(socket: WebSocket): () => void {
   let answered = true;
@@ -269,11 +284,18 @@ function keepAlive(socket: WebSocket): () => void {
   return () => clearInterval(timer);
 }
 
-async function closeAll(sockets: WebSocketServer): Promise<void> {
-  const open = [...sockets.clients];
-  const gone = Promise.all(open.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
-  for (const socket of open) socket.close(1001, "Going away");
-  const impatience = setTimeout(() => open.forEach((socket) => socket.terminate()), closeGraceMs);
+/** What waits for a socket is sent before it is told. */
+async function closeAll(
+  sockets: WebSocketServer,
+  open: ReadonlyMap<WebSocket, OperationSocket>,
+): Promise<void> {
+  const clients = [...sockets.clients];
+  const gone = Promise.all(clients.map((socket) => new Promise((resolve) => socket.once("close", resolve))));
+  for (const socket of clients) {
+    open.get(socket)?.outbox.flushAll();
+    socket.close(1001, "Going away");
+  }
+  const impatience = setTimeout(() => clients.forEach((socket) => socket.terminate()), closeGraceMs);
   await gone;
   clearTimeout(impatience);
   sockets.close();

@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
+import { batch } from "../subscriptions/fake-broadcast.ts";
 import {
   connect,
   type Fixture,
@@ -10,6 +11,7 @@ import {
   startFixture,
   subscribe,
 } from "./gateway-fixture.ts";
+import { sold } from "./shop-session.ts";
 
 let fixture: Fixture;
 
@@ -77,6 +79,28 @@ describe("the protocol", () => {
     const socket = await connect(fixture.gateway, { init: false });
     socket.say(subscribe("1", ask));
     expect(await socket.closed).toBe(4401);
+  });
+
+  test("no connection_init for a while closes with 4408", async () => {
+    const socket = await connect(fixture.gateway, { init: false });
+    expect(await socket.closed).toBe(4408);
+  });
+
+  test("a syntax error in one subscribe leaves the others running", async () => {
+    const socket = await connect(fixture.gateway);
+    socket.say(subscribe("1", "subscription { shopActivityUpdated { sales } }"));
+    expect(await socket.next()).toMatchObject({ type: "next", id: "1" });
+    socket.say(subscribe("2", "subscription { shopActivityUpdated { sales "));
+    expect(await socket.next()).toMatchObject({
+      type: "error",
+      id: "2",
+      payload: [{ extensions: { code: "BAD_USER_INPUT" } }],
+    });
+    fixture.shop.sales.push(sold("Bern", 1, 1));
+    await fixture.broadcast.publish(batch("s-0", 1, []));
+    expect(await socket.next()).toMatchObject({ type: "next", id: "1" });
+    socket.close();
+    await listening(fixture, 0);
   });
 
   test("an id in use closes with 4409", async () => {
