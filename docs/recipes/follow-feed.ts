@@ -7,12 +7,12 @@ export interface FeedOptions {
   readonly urls: readonly string[];
   /** One feed with the variable `$after: Cursor`, and the field `cursor` of its pages. */
   readonly query: string;
-  readonly variables?: Record<string, unknown>;
-  /** Where to go on: the cursor of the last page that was handled. */
+  /** Where to go on: the cursor of the last page that was handled. Without it: from now on. */
   readonly after?: string | null;
-  /** Events between the cursor and now can no longer be sent: query what was missed. */
+  /** What came since the last page can no longer be sent: query what was missed. The feed goes on from now. */
   readonly onExpired: () => void | Promise<void>;
-  readonly signal?: AbortSignal;
+  readonly signal: AbortSignal;
+  /** Of `ws`, where there is no WebSocket: in Node before 22. */
   readonly webSocketImpl?: unknown;
 }
 
@@ -20,46 +20,43 @@ export async function* followFeed<Page extends { cursor: string }>(
   options: FeedOptions,
 ): AsyncGenerator<Page> {
   let after = options.after ?? null;
-  for (let attempt = 0; options.signal?.aborted !== true; attempt++) {
+  for (let attempt = 0, failures = 0; !options.signal.aborted; attempt++) {
     const url = options.urls[attempt % options.urls.length]!;
     const client = createClient({ url, retryAttempts: 0, webSocketImpl: options.webSocketImpl });
-    const stop = (): void => void client.terminate();
-    options.signal?.addEventListener("abort", stop);
+    const stop = (): void => client.terminate();
+    options.signal.addEventListener("abort", stop);
     try {
-      for await (const page of pages<Page>(client, options, after)) {
+      for await (const page of pages<Page>(client, options.query, after)) {
         yield page;
-        // only now: what was not handled is sent again
-        after = page.cursor;
+        // a page that was not handled is sent again
+        [after, failures] = [page.cursor, 0];
       }
     } catch (reason) {
       if (isExpired(reason)) {
         after = null;
         await options.onExpired();
-      } else if (options.signal?.aborted !== true)
-        await wait(Math.random() * Math.min(10_000, 100 * 2 ** (attempt % 8)));
+      } else if (!stopped(options)) await wait(Math.random() * Math.min(10_000, 100 * 2 ** failures++));
     } finally {
-      options.signal?.removeEventListener("abort", stop);
+      options.signal.removeEventListener("abort", stop);
       await client.dispose();
     }
   }
 }
 
-async function* pages<Page>(
-  client: Client,
-  { query, variables }: FeedOptions,
-  after: string | null,
-): AsyncGenerator<Page> {
+async function* pages<Page>(client: Client, query: string, after: string | null): AsyncGenerator<Page> {
   for await (const { data, errors } of client.iterate<Record<string, Page>>({
     query,
-    variables: { ...variables, after },
+    variables: { after },
   })) {
     if (errors !== undefined) throw errors;
-    const [page] = Object.values(data ?? {});
-    if (page != null) yield page;
+    for (const page of Object.values(data ?? {})) yield page;
   }
 }
 
+/** graphql-ws rejects with the errors of the subscription, or with the event that closed the socket. */
 function isExpired(reason: unknown): boolean {
   const errors = Array.isArray(reason) ? (reason as { extensions?: { code?: string } }[]) : [];
   return errors.some(({ extensions }) => extensions?.code === "CURSOR_EXPIRED");
 }
+
+const stopped = ({ signal }: FeedOptions): boolean => signal.aborted;

@@ -112,10 +112,7 @@ export function versionAfter(image: LiveItem | null, { clock }: Effects): number
   return Math.max((image?.version ?? 0) + 1, Math.trunc(clock() * 1_000));
 }
 
-export function changeOf(
-  { target }: Pick<ItemEvents, "target">,
-  { pk, sk, version, packed }: LiveItem,
-): LiveChange {
+function changeOf({ target }: Pick<ItemEvents, "target">, { pk, sk, version, packed }: LiveItem): LiveChange {
   return {
     product: target.product.name,
     rollup: target.rollup.name,
