@@ -6,7 +6,7 @@ import { type LiveTarget, liveTargets } from "../../etl/live/fold.ts";
 import { livePath } from "../../etl/live/path.ts";
 import { Recompute } from "../../etl/live/recompute.ts";
 import { type LiveStart, liveStartKey } from "../../src/model/control.ts";
-import { itemId, unpackBuckets } from "../../src/model/layout.ts";
+import { unpackBuckets } from "../../src/model/layout.ts";
 import type { Product } from "../../src/model/product.ts";
 import { hourMs } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";

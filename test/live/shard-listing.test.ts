@@ -10,7 +10,7 @@ import { depotParcels, parcels, seeded } from "./parcels.ts";
 
 it("a shard that another consumer opens while shards are listed is not taken for one that has left the stream", async () => {
   const control = memoryControl();
-  await control.put(liveStartKey(depotParcels), { from: 0 }, null);
+  await control.put(liveStartKey(depotParcels), { from: 0, sweptUntil: 0 }, null);
   const stopping = new AbortController();
   const child = checkpointKey(parcels.stream!, "child");
   const parent: Shard = { id: "parent", parents: [], closed: false };
