@@ -116,8 +116,8 @@ const mutations: readonly (Mutation & { readonly as: RegExp })[] = [
   {
     mistake: "tells no gap",
     file: "live/announce.ts",
-    code: "{ ...update, gap: true }",
-    instead: "update",
+    code: "if (lost.size > 0) await publishGap(effects, broadcast, stream, lost);",
+    instead: "",
     as: /no gap was told/,
   },
 ];
