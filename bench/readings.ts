@@ -47,7 +47,7 @@ export const sensorQuery = (sensor: number): string =>
 
 export const sensors = 1_000;
 
-export const sensorName = (reading: number): string => `sensor-${reading % sensors}`;
+export const sensorName = (sensor: number): string => `sensor-${sensor % sensors}`;
 
 /** The clock that all processes of a machine share. */
 export const nowMicros = (): number => Number(process.hrtime.bigint() / 1_000n);

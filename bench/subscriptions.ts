@@ -133,11 +133,11 @@ async function connect({ clients, url, asks }: Side, count: number): Promise<voi
 }
 
 function tell(clients: ChildProcess, asked: ClientsAsked): void {
-  clients.send(asked as object);
+  clients.send(asked);
 }
 
 function ask<T>(server: ChildProcess, asked: Asked): Promise<T> {
-  server.send(asked as object);
+  server.send(asked);
   return messageOf<T>(server);
 }
 

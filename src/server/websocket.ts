@@ -21,12 +21,13 @@ import type { Asked, SharedOperations } from "../subscriptions/shared-operations
 import { adHocWaitName, askedWait, asking } from "./asking.ts";
 import type { Gate, OperationRequest } from "./admission.ts";
 import type { ClientErrors } from "./client-errors.ts";
-import { follow } from "./follow.ts";
-import type { OutboxLimits, Ticker } from "./outbox.ts";
+import { Following } from "./follow.ts";
+import type { KeepAlive } from "./keep-alive.ts";
+import type { Outbox, Sink } from "./outbox.ts";
 import { answerOf } from "./response-extensions.ts";
-import { type OperationSocket, operationSocket } from "./socket.ts";
+import { NextFrames, OperationSocket } from "./socket.ts";
 import { type NewContext, subscribing } from "./subscribing.ts";
-import { isOwnOrigin, scopeOf } from "./viewer.ts";
+import { type Asker, isOwnOrigin, scopeOf } from "./viewer.ts";
 
 export interface WebSocketOptions {
   readonly path: string;
@@ -36,8 +37,8 @@ export interface WebSocketOptions {
   readonly log: Logger;
   readonly newContext: NewContext;
   readonly operations: SharedOperations;
-  readonly ticker: Ticker;
-  readonly limits: OutboxLimits;
+  readonly outboxOf: (sink: Sink) => Outbox;
+  readonly keepAlive: KeepAlive;
 }
 
 export interface WebSockets {
@@ -47,11 +48,10 @@ export interface WebSockets {
 
 const maxPayload = 64 * 1024; // bytes of one message
 const maxOperations = 100; // at a time on one socket
-const pingEveryMs = 12_000;
 const closeGraceMs = 1_000;
 
 interface Extra {
-  readonly request: IncomingMessage;
+  readonly asker: Asker;
   readonly socket: OperationSocket;
 }
 
@@ -72,13 +72,21 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
     const refusal = headerRefusal(request, options.errors);
     if (refusal !== null) return refuseUpgrade(socket, "400 Bad Request", refusal);
     sockets.handleUpgrade(request, socket, head, (opened) => {
-      const extra = { request, socket: operationSocket(opened, socket, options.ticker, options.limits) };
+      const extra = {
+        asker: askerOf(request),
+        socket: new OperationSocket(opened, socket, options.outboxOf),
+      };
       open.set(opened, extra.socket);
       opened.once("close", () => open.delete(opened));
-      serve(opened, extra, protocol, options.log);
+      serve(opened, extra, protocol, options);
     });
   });
   return { close: () => closeAll(sockets, open) };
+}
+
+/** As long as the socket is open, only what is needed of its request is kept. */
+function askerOf({ headers, socket: { remoteAddress } }: IncomingMessage): Asker {
+  return { headers, socket: { ...(remoteAddress !== undefined && { remoteAddress }) } };
 }
 
 function refuseUpgrade(socket: Duplex, status: string, body = ""): void {
@@ -103,26 +111,29 @@ function protocolServer(options: WebSocketOptions) {
   return makeServer<Record<string, unknown>, Extra>({
     onConnect: ({ extra }) => {
       try {
-        scopeOf(extra.request);
+        scopeOf(extra.asker);
         return true;
       } catch {
         return false;
       }
     },
     onSubscribe: (connection, id, payload) => operationOf(id, payload, connection, options),
-    execute: (args) => executeOnce(args as Operation),
-    subscribe: (args) => subscribeShared(args as Operation, options.operations),
+    execute: (args) => executeOnce(args as Once),
+    subscribe: (args) => subscribeShared(args as Subscription, options.operations),
     onNext: (_ctx, _id, _payload, args, result) =>
       answerOf(args.contextValue as SluiceContext, result, errors),
     onError: (_ctx, _id, _payload, found) => found.map((error) => errors(unwrapped(error))),
   });
 }
 
-/** What graphql-ws hands on from `onSubscribe`. */
-interface Operation extends ExecutionArgs {
+/** What graphql-ws hands on from `onSubscribe`: a query or a mutation. */
+interface Once extends ExecutionArgs {
   /** Aborts what its session waits for. */
   readonly left: AbortController;
-  /** Of a subscription. */
+}
+
+/** The same of a subscription, whose executions have contexts of their own. */
+interface Subscription extends ExecutionArgs {
   readonly asked: Asked;
   readonly id: string;
   readonly socket: OperationSocket;
@@ -134,29 +145,29 @@ type Connection = Context<Record<string, unknown>, Extra>;
 function operationOf(
   id: string,
   payload: OperationRequest,
-  { extra: { request, socket }, subscriptions, connectionParams }: Connection,
+  { extra: { asker, socket }, subscriptions, connectionParams }: Connection,
   { schema, gate, newContext }: Pick<WebSocketOptions, "schema" | "gate" | "newContext">,
-): Operation | readonly GraphQLError[] {
+): Once | Subscription | readonly GraphQLError[] {
   if (Object.keys(subscriptions).length > maxOperations) return [tooMany()];
   const admission = gate.admit(payload, "websocket");
   if ("refused" in admission) return admission.refused;
-  const left = new AbortController();
-  const wait = connectionParams?.[adHocWaitName] ?? request.headers[adHocWaitName];
+  const wait = connectionParams?.[adHocWaitName] ?? asker.headers[adHocWaitName];
+  const args = {
+    schema,
+    document: admission.document,
+    operationName: payload.operationName as string | null,
+    variableValues: payload.variables as Record<string, unknown> | null,
+  };
   try {
-    return {
-      schema,
-      document: admission.document,
-      operationName: payload.operationName as string | null,
-      variableValues: payload.variables as Record<string, unknown> | null,
-      // a subscription's executions have contexts of their own
-      ...(admission.operation.operation !== OperationTypeNode.SUBSCRIPTION && {
-        contextValue: newContext(request, asking(left.signal, wait)),
-      }),
-      asked: subscribing({ schema, newContext }, admission, payload, request, wait),
-      left,
-      id,
-      socket,
-    };
+    if (admission.operation.operation === OperationTypeNode.SUBSCRIPTION)
+      return {
+        ...args,
+        asked: subscribing({ schema, newContext }, admission, payload, asker, wait),
+        id,
+        socket,
+      };
+    const left = new AbortController();
+    return { ...args, contextValue: newContext(asker, asking(left.signal, wait)), left };
   } catch (error) {
     return [error as GraphQLError];
   }
@@ -172,7 +183,7 @@ function tooMany(): GraphQLError {
 type Results = AsyncGenerator<ExecutionResult, void, void>;
 
 /** A query as a stream of one answer: graphql-ws stops streams, and nothing else, when the client leaves. */
-function executeOnce(args: Operation): Results {
+function executeOnce(args: Once): Results {
   const { left } = args;
   let answer: Promise<ExecutionResult> | null = null;
   return stream({
@@ -188,13 +199,11 @@ function executeOnce(args: Operation): Results {
 }
 
 /** A subscription as a stream of nothing, that ends or fails when the subscription does: its payloads go past graphql-ws. */
-function subscribeShared({ asked, id, socket }: Operation, operations: SharedOperations): Results {
+function subscribeShared({ asked, id, socket }: Subscription, operations: SharedOperations): Results {
   let leave = (): void => {};
   return stream({
     next: async () => {
-      const following = follow(operations, asked, socket.outbox, (keeps, behind) =>
-        socket.lane(id, keeps, behind),
-      );
+      const following = new Following(operations, asked, socket.outbox, new NextFrames(id));
       leave = () => following.leave();
       await following.over;
       return { done: true, value: undefined };
@@ -235,7 +244,7 @@ function serve(
   socket: WebSocket,
   extra: Extra,
   protocol: ReturnType<typeof protocolServer>,
-  log: Logger,
+  { log, keepAlive }: Pick<WebSocketOptions, "log" | "keepAlive">,
 ): void {
   const fail = (error: unknown) => {
     log.warn({ err: error }, "a WebSocket failed");
@@ -258,7 +267,7 @@ function serve(
     },
     extra,
   );
-  const stopPings = keepAlive(socket);
+  const stopPings = ping(socket, keepAlive);
   // ws closes by itself with the code that fits: 1009 for a message too large, 1007 for bad UTF-8
   socket.on("error", (error) => log.debug({ err: error }, "a WebSocket broke"));
   socket.once("close", (code, reason) => {
@@ -273,15 +282,14 @@ function isUnexpectedMessage(error: unknown): boolean {
 }
 
 /** Ends a socket that leaves a ping unanswered until the next one is due. */
-function keepAlive(socket: WebSocket): () => void {
+function ping(socket: WebSocket, keepAlive: KeepAlive): () => void {
   let answered = true;
   socket.on("pong", () => (answered = true));
-  const timer = setInterval(() => {
+  return keepAlive.add(() => {
     if (!answered) return socket.terminate();
     answered = false;
     socket.ping();
-  }, pingEveryMs);
-  return () => clearInterval(timer);
+  });
 }
 
 /** What waits for a socket is sent before it is told. */

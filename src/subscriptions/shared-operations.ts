@@ -177,7 +177,10 @@ class SharedRun {
   #tell(payload: Payload): void {
     this.#newest = payload;
     const { at } = payload;
-    for (const [member, seen] of this.#members) if (at === undefined || at > seen) member.next(payload);
+    // no entry of the map becomes an array: there may be ten thousand
+    this.#members.forEach((seen, member) => {
+      if (at === undefined || at > seen) member.next(payload);
+    });
   }
 
   #finish(tell: (member: Member) => void): void {
