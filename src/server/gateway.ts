@@ -16,6 +16,7 @@ import { graphqlPath, httpServer } from "./http.ts";
 import { KeepAlive } from "./keep-alive.ts";
 import { Outbox, type Sink } from "./outbox.ts";
 import { answerOf } from "./response-extensions.ts";
+import { Scratch } from "./scratch.ts";
 import { serveEvents } from "./sse.ts";
 import { Ticker } from "./ticker.ts";
 import { type Asker, scopeOf } from "./viewer.ts";
@@ -87,8 +88,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
 
 function outboxes(tickMs: number): (sink: Sink) => Outbox {
   const ticker = new Ticker(tickMs, () => performance.now());
-  const backlog = new Backlog(backlogBytes);
-  return (sink) => new Outbox(sink, ticker, backlog, limits);
+  const shared = { ticker, backlog: new Backlog(backlogBytes), scratch: new Scratch(), limits };
+  return (sink) => new Outbox(sink, shared);
 }
 
 function contexts({ newSession, live, now }: GatewayOptions) {

@@ -8,13 +8,14 @@
 import type { Writable } from "node:stream";
 import type { Payload } from "../subscriptions/shared-operations.ts";
 import type { Backlog } from "./backlog.ts";
+import type { Scratch } from "./scratch.ts";
 import type { Ticker } from "./ticker.ts";
 
 /** Where frames go: a socket, or the body of a response. */
 export interface Sink {
   /** The parts follow one another, in one write. */
   write(parts: readonly Buffer[]): void;
-  /** Bytes that it holds and could not pass on yet. */
+  /** Bytes that it holds and could not pass on yet: none, where all that was written has been taken. */
   waiting(): number;
   /** Calls once when what was waiting is gone. */
   onDrain(call: () => void): void;
@@ -50,6 +51,14 @@ export interface OutboxLimits {
   readonly waitingBytes: number;
 }
 
+/** What all outboxes of a gateway have in common. */
+export interface Outboxes {
+  readonly ticker: Ticker;
+  readonly backlog: Backlog;
+  readonly scratch: Scratch;
+  readonly limits: OutboxLimits;
+}
+
 interface Waiting {
   readonly lane: Lane;
   readonly payload: Payload;
@@ -59,9 +68,7 @@ const copiedBytes = 8 * 1_024; // a larger payload is not copied for each socket
 
 export class Outbox {
   readonly #sink: Sink;
-  readonly #ticker: Ticker;
-  readonly #backlog: Backlog;
-  readonly #limits: OutboxLimits;
+  readonly #shared: Outboxes;
   #waiting: Waiting[] = [];
   #scheduled = false;
   /** While it is, what waits counts in the backlog. */
@@ -69,11 +76,9 @@ export class Outbox {
   /** Of what waits while it is clogged. */
   #bytes = 0;
 
-  constructor(sink: Sink, ticker: Ticker, backlog: Backlog, limits: OutboxLimits) {
+  constructor(sink: Sink, shared: Outboxes) {
     this.#sink = sink;
-    this.#ticker = ticker;
-    this.#backlog = backlog;
-    this.#limits = limits;
+    this.#shared = shared;
   }
 
   add(lane: Lane, payload: Payload): void {
@@ -81,7 +86,7 @@ export class Outbox {
     this.#waiting.push({ lane, payload });
     if (this.#scheduled) return;
     this.#scheduled = true;
-    this.#ticker.schedule(this);
+    this.#shared.ticker.schedule(this);
   }
 
   /** Forgets what waits of an operation. */
@@ -94,13 +99,13 @@ export class Outbox {
   /** Writes what waits, as far as the socket takes it. */
   flush(): void {
     this.#scheduled = false;
-    while (this.#waiting.length > 0 && !this.#isClogged()) this.#write(this.#limits.socketBytes);
+    while (this.#waiting.length > 0 && !this.#isClogged()) this.#write(this.#shared.limits.socketBytes);
   }
 
   /** Writes what waits, whatever the socket holds: before something that has to come behind it. */
   flushAll(): void {
     if (this.#clogged) for (const waiting of this.#waiting) this.#release(waiting);
-    while (this.#waiting.length > 0) this.#write(this.#limits.socketBytes);
+    while (this.#waiting.length > 0) this.#write(this.#shared.limits.socketBytes);
   }
 
   #keep(lane: Lane, payload: Payload): void {
@@ -108,14 +113,14 @@ export class Outbox {
     if (isState) this.drop(lane);
     this.#hold({ lane, payload });
     this.#waiting.push({ lane, payload });
-    if (isState || (this.#bytes <= this.#limits.waitingBytes && !this.#backlog.isFull)) return;
+    if (isState || (this.#bytes <= this.#shared.limits.waitingBytes && !this.#shared.backlog.isFull)) return;
     this.drop(lane);
     lane.behind();
   }
 
   #isClogged(): boolean {
     if (this.#clogged) return true;
-    if (this.#sink.waiting() <= this.#limits.socketBytes) return false;
+    if (this.#sink.waiting() <= this.#shared.limits.socketBytes) return false;
     this.#clogged = true;
     for (const waiting of this.#waiting) this.#hold(waiting);
     this.#sink.onDrain(() => {
@@ -127,12 +132,12 @@ export class Outbox {
   }
 
   #hold({ payload }: Waiting): void {
-    this.#backlog.hold(payload);
+    this.#shared.backlog.hold(payload);
     this.#bytes += payload.bytes.length;
   }
 
   #release({ payload }: Waiting): void {
-    this.#backlog.release(payload);
+    this.#shared.backlog.release(payload);
     this.#bytes -= payload.bytes.length;
   }
 
@@ -147,13 +152,18 @@ export class Outbox {
       count += 1;
     }
     const written = this.#waiting;
-    this.#waiting = written.splice(count);
-    this.#sink.write(
-      count === 1 && bytes > copiedBytes
-        ? partsOf(written[0]!)
-        : [joined(written, Buffer.allocUnsafe(bytes))],
-    );
+    this.#waiting = count === written.length ? [] : written.splice(count);
+    if (count === 1 && bytes > copiedBytes) this.#sink.write(partsOf(written[0]!));
+    else this.#writeCopied(written, bytes);
     for (const { lane, payload } of written) lane.sent(payload);
+  }
+
+  #writeCopied(frames: readonly Waiting[], bytes: number): void {
+    const { scratch } = this.#shared;
+    const into = scratch.take(bytes);
+    join(frames, into);
+    this.#sink.write([into]);
+    if (this.#sink.waiting() > 0) scratch.keep(into);
   }
 }
 
@@ -161,7 +171,7 @@ function frameBytes({ lane: { framing }, payload: { bytes } }: Waiting): number 
   return framing.headBytes(bytes.length) + bytes.length + framing.tail.length;
 }
 
-function joined(frames: readonly Waiting[], into: Buffer): Buffer {
+function join(frames: readonly Waiting[], into: Buffer): void {
   let at = 0;
   for (const { lane, payload } of frames) {
     const { framing } = lane;
@@ -173,7 +183,6 @@ function joined(frames: readonly Waiting[], into: Buffer): Buffer {
     into.set(framing.tail, at);
     at += framing.tail.length;
   }
-  return into;
 }
 
 /** The payload as all sockets have it: they hold it once. */
