@@ -1,18 +1,40 @@
-/** One WebSocket as operations write to it: texts of the protocol, and payloads that many sockets share. */
+/** One WebSocket as graphql-ws and operations use it: texts of the protocol, and payloads that many sockets share. */
 import type { Duplex } from "node:stream";
+import type { WebSocket as ProtocolSocket } from "graphql-ws";
 import { WebSocket } from "ws";
 import { type Framing, type Outbox, type Sink, writeTogether } from "./outbox.ts";
 
-export class OperationSocket implements Sink {
+export class OperationSocket implements Sink, ProtocolSocket {
   readonly outbox: Outbox;
   readonly #socket: WebSocket;
   readonly #raw: Duplex;
+  readonly #onFailure: (socket: WebSocket, error: unknown) => void;
 
   /** `raw` is the stream that carries the socket: frames go there as they are, since nothing is compressed or masked. */
-  constructor(socket: WebSocket, raw: Duplex, outboxOf: (sink: Sink) => Outbox) {
+  constructor(
+    socket: WebSocket,
+    raw: Duplex,
+    outboxOf: (sink: Sink) => Outbox,
+    onFailure: (socket: WebSocket, error: unknown) => void,
+  ) {
     this.#socket = socket;
     this.#raw = raw;
+    this.#onFailure = onFailure;
     this.outbox = outboxOf(this);
+  }
+
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  close(code?: number, reason?: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  onMessage(receive: (text: string) => Promise<void>): void {
+    this.#socket.on("message", (data: Buffer) => {
+      receive(data.toString()).catch((error: unknown) => this.#onFailure(this.#socket, error));
+    });
   }
 
   /** Behind what waits. Resolves when it is written, or can no longer be. */

@@ -13,7 +13,7 @@ import { Following } from "./follow.ts";
 import type { KeepAlive } from "./keep-alive.ts";
 import { type Framing, type Outbox, type Sink, writeTogether } from "./outbox.ts";
 import { answerOf } from "./response-extensions.ts";
-import { type NewContext, subscribing } from "./subscribing.ts";
+import { type NewContext, Subscribe } from "./subscribing.ts";
 import { isOwnOrigin } from "./viewer.ts";
 
 export interface SseOptions {
@@ -115,7 +115,7 @@ async function run(
   if (operation.operation === OperationTypeNode.SUBSCRIPTION) {
     const following = new Following(
       operations,
-      subscribing({ schema, newContext }, admission, asked, request, wait),
+      new Subscribe({ schema, newContext }, admission, asked, request, wait),
       events.outbox,
       nextEvents,
     );

@@ -5,28 +5,21 @@
  */
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import {
-  execute,
-  type ExecutionArgs,
-  type ExecutionResult,
-  GraphQLError,
-  type GraphQLSchema,
-  OperationTypeNode,
-} from "graphql";
+import { GraphQLError, type GraphQLSchema, OperationTypeNode } from "graphql";
 import { CloseCode, type Context, handleProtocols, makeServer } from "graphql-ws";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { SluiceContext } from "../schema/context.ts";
-import type { Asked, SharedOperations } from "../subscriptions/shared-operations.ts";
+import type { SharedOperations } from "../subscriptions/shared-operations.ts";
 import { adHocWaitName, askedWait, asking } from "./asking.ts";
 import type { Gate, OperationRequest } from "./admission.ts";
 import type { ClientErrors } from "./client-errors.ts";
-import { Following } from "./follow.ts";
 import type { KeepAlive } from "./keep-alive.ts";
 import type { Outbox, Sink } from "./outbox.ts";
 import { answerOf } from "./response-extensions.ts";
-import { NextFrames, OperationSocket } from "./socket.ts";
-import { type NewContext, subscribing } from "./subscribing.ts";
+import { Followed, type Once, OneAnswer, type Subscription } from "./operations.ts";
+import { OperationSocket } from "./socket.ts";
+import { type NewContext, Subscribe } from "./subscribing.ts";
 import { type Asker, isOwnOrigin, scopeOf } from "./viewer.ts";
 
 export interface WebSocketOptions {
@@ -64,8 +57,9 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
   });
   const protocol = protocolServer(options);
   const open = new Map<WebSocket, OperationSocket>();
+  const onFailure = (socket: WebSocket, error: unknown): void => failed(socket, error, options.log);
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on("error", () => socket.destroy());
+    destroyOnError(socket);
     if (new URL(request.url ?? "/", "http://gateway").pathname !== options.path)
       return refuseUpgrade(socket, "404 Not Found");
     if (!isOwnOrigin(request)) return refuseUpgrade(socket, "403 Forbidden");
@@ -74,7 +68,7 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
     sockets.handleUpgrade(request, socket, head, (opened) => {
       const extra = {
         asker: askerOf(request),
-        socket: new OperationSocket(opened, socket, options.outboxOf),
+        socket: new OperationSocket(opened, socket, options.outboxOf, onFailure),
       };
       open.set(opened, extra.socket);
       opened.once("close", () => open.delete(opened));
@@ -82,6 +76,11 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
     });
   });
   return { close: () => closeAll(sockets, open) };
+}
+
+/** A function of its own, whose listener keeps nothing else of the upgrade. */
+function destroyOnError(socket: Duplex): void {
+  socket.on("error", () => socket.destroy());
 }
 
 /** As long as the socket is open, only what is needed of its request is kept. */
@@ -118,25 +117,12 @@ function protocolServer(options: WebSocketOptions) {
       }
     },
     onSubscribe: (connection, id, payload) => operationOf(id, payload, connection, options),
-    execute: (args) => executeOnce(args as Once),
-    subscribe: (args) => subscribeShared(args as Subscription, options.operations),
+    execute: (args) => new OneAnswer(args as Once),
+    subscribe: (args) => new Followed(args as Subscription, options.operations),
     onNext: (_ctx, _id, _payload, args, result) =>
       answerOf(args.contextValue as SluiceContext, result, errors),
     onError: (_ctx, _id, _payload, found) => found.map((error) => errors(unwrapped(error))),
   });
-}
-
-/** What graphql-ws hands on from `onSubscribe`: a query or a mutation. */
-interface Once extends ExecutionArgs {
-  /** Aborts what its session waits for. */
-  readonly left: AbortController;
-}
-
-/** The same of a subscription, whose executions have contexts of their own. */
-interface Subscription extends ExecutionArgs {
-  readonly asked: Asked;
-  readonly id: string;
-  readonly socket: OperationSocket;
 }
 
 type Connection = Context<Record<string, unknown>, Extra>;
@@ -162,7 +148,7 @@ function operationOf(
     if (admission.operation.operation === OperationTypeNode.SUBSCRIPTION)
       return {
         ...args,
-        asked: subscribing({ schema, newContext }, admission, payload, asker, wait),
+        asked: new Subscribe({ schema, newContext }, admission, payload, asker, wait),
         id,
         socket,
       };
@@ -180,58 +166,6 @@ function tooMany(): GraphQLError {
   );
 }
 
-type Results = AsyncGenerator<ExecutionResult, void, void>;
-
-/** A query as a stream of one answer: graphql-ws stops streams, and nothing else, when the client leaves. */
-function executeOnce(args: Once): Results {
-  const { left } = args;
-  let answer: Promise<ExecutionResult> | null = null;
-  return stream({
-    next: async () => {
-      if (answer !== null) return { done: true, value: undefined };
-      answer = Promise.resolve(execute(args));
-      const value = await answer;
-      // nobody reads the answer to an operation that was left
-      return left.signal.aborted ? { done: true, value: undefined } : { done: false, value };
-    },
-    left: () => left.abort(),
-  });
-}
-
-/** A subscription as a stream of nothing, that ends or fails when the subscription does: its payloads go past graphql-ws. */
-function subscribeShared({ asked, id, socket }: Subscription, operations: SharedOperations): Results {
-  let leave = (): void => {};
-  return stream({
-    next: async () => {
-      const following = new Following(operations, asked, socket.outbox, new NextFrames(id));
-      leave = () => following.leave();
-      await following.over;
-      return { done: true, value: undefined };
-    },
-    left: () => leave(),
-  });
-}
-
-/** An async generator, as far as graphql-ws needs one. */
-function stream({
-  next,
-  left,
-}: {
-  readonly next: () => Promise<IteratorResult<ExecutionResult, void>>;
-  readonly left: () => void;
-}): Results {
-  const results = {
-    next,
-    return: async () => {
-      left();
-      return { done: true as const, value: undefined };
-    },
-    throw: (error: unknown) => Promise.reject(error),
-    [Symbol.asyncIterator]: () => results,
-  } as Results;
-  return results;
-}
-
 /** graphql-ws wraps what a stream throws, and its wrapping does not know where that was. */
 function unwrapped(error: GraphQLError): Error {
   return error.nodes === undefined && error.originalError instanceof GraphQLError
@@ -246,34 +180,21 @@ function serve(
   protocol: ReturnType<typeof protocolServer>,
   { log, keepAlive }: Pick<WebSocketOptions, "log" | "keepAlive">,
 ): void {
-  const fail = (error: unknown) => {
-    log.warn({ err: error }, "a WebSocket failed");
-    socket.close(CloseCode.InternalServerError, "Internal server error");
-  };
-  const closed = protocol.opened(
-    {
-      protocol: socket.protocol,
-      send: (text) => extra.socket.send(text),
-      close: (code, reason) => socket.close(code, reason),
-      onMessage: (receive) =>
-        socket.on("message", (data: Buffer) => {
-          // what the server sends is no message of a client's
-          receive(data.toString()).catch((error: unknown) =>
-            isUnexpectedMessage(error)
-              ? socket.close(CloseCode.BadRequest, "Invalid message received")
-              : fail(error),
-          );
-        }),
-    },
-    extra,
-  );
+  const closed = protocol.opened(extra.socket, extra);
   const stopPings = ping(socket, keepAlive);
   // ws closes by itself with the code that fits: 1009 for a message too large, 1007 for bad UTF-8
   socket.on("error", (error) => log.debug({ err: error }, "a WebSocket broke"));
   socket.once("close", (code, reason) => {
     stopPings();
-    closed(code, reason.toString()).catch(fail);
+    closed(code, reason.toString()).catch((error: unknown) => failed(socket, error, log));
   });
+}
+
+function failed(socket: WebSocket, error: unknown, log: Logger): void {
+  // what the server sends is no message of a client's
+  if (isUnexpectedMessage(error)) return socket.close(CloseCode.BadRequest, "Invalid message received");
+  log.warn({ err: error }, "a WebSocket failed");
+  socket.close(CloseCode.InternalServerError, "Internal server error");
 }
 
 /** graphql-ws throws for a message type that only servers send. */
