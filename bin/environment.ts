@@ -20,6 +20,7 @@ export interface Environment {
   readonly adHocWaitMs: number;
   readonly adHocLimits: AdHocSettings;
   readonly cursorSecret: string | null;
+  readonly socketTickMs: number;
   /** What can be rolled back to. */
   readonly retention: Retention;
   readonly logLevel: string;
@@ -49,6 +50,10 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
   [
     "SLUICE_CURSOR_SECRET",
     "signs feed cursors; the same on every gateway (default: made anew at each start)",
+  ],
+  [
+    "SLUICE_SOCKET_TICK_MS",
+    "for how long updates to a socket are gathered into one write, in milliseconds (default 40; 0: not at all)",
   ],
   ["SLUICE_LOG", "log level: debug, info, warn (default), error or silent"],
 ];
@@ -82,6 +87,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
       ms: duration("SLUICE_KEEP_FOR", env.SLUICE_KEEP_FOR ?? "P7D"),
     },
     cursorSecret: env.SLUICE_CURSOR_SECRET ?? null,
+    socketTickMs: wholeNumber("SLUICE_SOCKET_TICK_MS", env.SLUICE_SOCKET_TICK_MS ?? "40", 0, 1_000),
     logLevel: oneOf("SLUICE_LOG", env.SLUICE_LOG ?? "warn", ["debug", "info", "warn", "error", "silent"]),
   };
 }
