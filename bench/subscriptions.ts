@@ -10,9 +10,11 @@ import { sensors } from "./readings.ts";
 import type { ClientsAsked, Opening, Received } from "./subscriptions-clients.process.ts";
 
 const noteBytes = 160; // a payload of about 500 bytes
-const rounds = 3; // odd, for the medians
-const roundSeconds = 3;
+const rounds = 5; // odd, for the medians
+const roundSeconds = 2;
 const settleMs = 500;
+const stalledSubscribers = 1_000;
+const stalledLoad = { updates: 200, perSecond: 20, readings: 1, filtered: false, noteBytes: 50_000 }; // 1 MB/s
 
 interface Side {
   readonly name: "gateway" | "floor" | "graphql-ws";
@@ -44,7 +46,11 @@ interface Row {
   readonly p99Ms: number;
   readonly rssKib: number;
   readonly usedKib: number;
+  /** CPU of each round, for ratios of rounds that ran one after another. */
+  readonly cpuOfRounds: readonly number[];
 }
+
+type Table = Readonly<Record<Side["name"], Row>>;
 
 const scenarios = {
   one: { title: "1 subscriber of one feed", subscribers: 1, perSecond: 4, filtered: false, peerPerSecond: 4 },
@@ -83,12 +89,12 @@ const wrong: string[] = [];
 try {
   const frameBytes = await measuredFrame();
   console.log(`Frames of ${frameBytes} bytes; medians of ${rounds} interleaved rounds of ${roundSeconds} s`);
-  const tables: Partial<Record<keyof typeof scenarios, Row[]>> = {};
+  const tables = new Map<string, Table>();
   const asked = process.argv.slice(2);
-  for (const [name, scenario] of Object.entries(scenarios)) {
-    if (asked.length > 0 && !asked.includes(name)) continue;
-    tables[name as keyof typeof scenarios] = await measured(scenario, frameBytes);
-  }
+  for (const [name, scenario] of Object.entries(scenarios))
+    if (asked.length === 0 || asked.includes(name)) tables.set(name, await measured(scenario, frameBytes));
+  if (asked.length === 0 || asked.includes("stalled")) await stalled();
+  report(tables.get("many"), tables.get("quick"));
 } finally {
   for (const child of children) await stop(child);
 }
@@ -154,7 +160,7 @@ async function round({ name, server, clients }: Side, load: Load, deliveries: nu
   return { ...received, cpuMicros };
 }
 
-async function measured(scenario: Scenario, frameBytes: number): Promise<Row[]> {
+async function measured(scenario: Scenario, frameBytes: number): Promise<Table> {
   const { title, subscribers, perSecond } = scenario;
   console.log(`\n${title}, ${perSecond} updates/s`);
   const sides: { side: Side; memory: Memory; rounds: Round[] }[] = [];
@@ -171,11 +177,11 @@ async function measured(scenario: Scenario, frameBytes: number): Promise<Row[]> 
       if (i > 0) done.push(found); // the first warms up
     }
   for (const { side } of sides) await closeSide(side);
-  return sides.map(({ side, memory, rounds: done }) => {
-    const row = rowOf(side.name, loadOf(scenario, side.name).perSecond, memory, done);
-    printRow(row);
-    return row;
-  });
+  const rows = sides.map(({ side, memory, rounds: done }) =>
+    rowOf(side.name, loadOf(scenario, side.name).perSecond, memory, done),
+  );
+  for (const row of rows) printRow(row);
+  return Object.fromEntries(rows.map((row) => [row.name, row])) as Table;
 }
 
 function loadOf({ perSecond, peerPerSecond, filtered }: Scenario, name: Side["name"]): Load {
@@ -205,6 +211,7 @@ function rowOf(name: Side["name"], perSecond: number, memory: Memory, done: read
     p99Ms: of(({ p99Ms }) => p99Ms),
     rssKib: memory.rssBytes / 1_024,
     usedKib: memory.usedBytes / 1_024,
+    cpuOfRounds: done.map(({ cpuMicros, deliveries }) => cpuMicros / deliveries),
   };
 }
 
@@ -220,4 +227,49 @@ function printRow(row: Row): void {
   console.log(
     `  ${row.name.padEnd(10)} ${at(row.perSecond, 1, 6)}/s ${at(row.deliveriesPerSecond, 0, 8)} deliveries/s ${at(row.cpuMicros, 2, 8)} µs CPU each   p50 ${at(row.p50Ms, 1, 7)} ms  p99 ${at(row.p99Ms, 1, 7)} ms   ${at(row.usedKib, 1, 6)} KiB used, ${at(row.rssKib, 1, 6)} KiB resident each`,
   );
+}
+
+/** Sockets that read nothing, and a feed that does not wait for them: what the gateway keeps for them, second by second. */
+async function stalled(): Promise<void> {
+  const side = await openSide("gateway", 0);
+  const { server, clients, url } = side;
+  tell(clients, { open: { url, count: stalledSubscribers, asks: "feed", stalled: true } });
+  await messageOf(clients);
+  const before = await ask<Memory>(server, "memory");
+  server.send({ load: stalledLoad });
+  const samples: Memory[] = [];
+  for (let second = 0; second < stalledLoad.updates / stalledLoad.perSecond; second++) {
+    await sleep(1_000);
+    samples.push(await ask<Memory>(server, "memory"));
+  }
+  await closeSide(side);
+  const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
+  const grown = samples.map(({ usedBytes }) => mib(usedBytes - before.usedBytes)).join(", ");
+  const most = Math.max(...samples.map(({ rssBytes }) => rssBytes)) - before.rssBytes;
+  console.log(`\n${stalledSubscribers.toLocaleString("en")} subscribers that read nothing, 1 MB/s
+  gateway    MiB used beyond what it had before, each second: ${grown}; resident at most ${mib(most)}`);
+}
+
+/** Over rounds that ran next to each other, as far as both scenarios were asked for. */
+function report(many: Table | undefined, quick: Table | undefined): void {
+  const ratio = (table: Table | undefined, of: Side["name"]) =>
+    table === undefined
+      ? null
+      : round2(median(table[of].cpuOfRounds.map((cpu, i) => cpu / table.floor.cpuOfRounds[i]!)));
+  const figures = {
+    deliveryRatio: ratio(many, "gateway"),
+    coalescedRatio: ratio(quick, "gateway"),
+    kibPerSubscriber: many === undefined ? null : round2(many.gateway.rssKib),
+    p99Ms: many === undefined ? null : round2(many.gateway.p99Ms),
+    graphqlWsRatio: ratio(many, "graphql-ws"),
+  };
+  console.log(`
+CPU per delivery over the floor's, medians of the rounds
+  10,000 subscribers at 4/s    gateway ${figures.deliveryRatio}, graphql-ws ${figures.graphqlWsRatio}
+  1,000 subscribers at 100/s   gateway ${figures.coalescedRatio}, frames of a tick in one write`);
+  console.log(JSON.stringify({ bench: "subscriptions", figures }));
+}
+
+function round2(value: number): number {
+  return Number(value.toFixed(2));
 }
