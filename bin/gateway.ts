@@ -26,6 +26,8 @@ export interface GatewaySettings {
   /** Where they differ from the usual ones. */
   readonly adHocLimits?: Partial<AdHocLimits>;
   readonly cursorSecret: string | null;
+  /** Where it differs from the usual one. */
+  readonly socketTickMs?: number;
   readonly log: Logger;
 }
 
@@ -84,7 +86,7 @@ export async function openGateway(
   });
   const unwatch = watchManifests(products, manifests, broadcast, settings.log);
   const cursorSecret = settings.cursorSecret ?? randomBytes(32).toString("hex");
-  const { host, port, log, adHocWaitMs } = settings;
+  const { host, port, log, adHocWaitMs, socketTickMs } = settings;
   const gateway = await startGateway({
     products,
     host,
@@ -104,6 +106,7 @@ export async function openGateway(
     graphiql: { title: "Sluice", defaultQuery: exampleQuery(exampleProduct(products)) },
     now: Date.now,
     newId: randomUUID,
+    ...(socketTickMs !== undefined && { tickMs: socketTickMs }),
   });
   return {
     ...gateway,

@@ -1,46 +1,49 @@
 /** A shared subscription as a transport follows it: payloads go to the outbox, its end and its errors to whoever waits. */
 import { SlowConsumerError } from "../model/errors.ts";
-import type { Asked, Member, SharedOperations } from "../subscriptions/shared-operations.ts";
-import type { Lane, Outbox } from "./outbox.ts";
+import type { Asked, Member, Payload, SharedOperations } from "../subscriptions/shared-operations.ts";
+import type { Framing, Lane, Outbox } from "./outbox.ts";
 
-export interface Following {
+export class Following implements Member, Lane {
   /** Resolves when the subscription is over or left, rejects with what ended it. */
   readonly over: Promise<void>;
-  leave(): void;
-}
+  readonly framing: Framing;
+  readonly #outbox: Outbox;
+  #leave = (): void => {};
+  #settle!: { readonly resolve: () => void; readonly reject: (error: unknown) => void };
+  /** Behind the last page that was sent. */
+  #cursor: string | null = null;
 
-export function follow(
-  operations: SharedOperations,
-  asked: Asked,
-  outbox: Outbox,
-  laneOf: (keeps: Lane["keeps"], behind: () => void) => Lane,
-): Following {
-  let cursor: string | null = null;
-  let leave = (): void => {};
-  let settle!: { resolve: () => void; reject: (error: unknown) => void };
-  const over = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
-  const behind = (): void => {
-    leave();
-    settle.reject(new SlowConsumerError(cursor));
-  };
-  const feed = laneOf("all", behind);
-  const state = laneOf("newest", behind);
-  const member: Member = {
-    next: (payload) => {
-      const sent = (): void => void (cursor = payload.cursor ?? cursor);
-      outbox.add(payload.at === undefined ? state : feed, payload.bytes, sent);
-    },
-    done: () => settle.resolve(),
-    failed: (error) => settle.reject(error),
-  };
-  leave = operations.join(asked, member);
-  return {
-    over,
-    leave: () => {
-      leave();
-      outbox.drop(feed);
-      outbox.drop(state);
-      settle.resolve();
-    },
-  };
+  constructor(operations: SharedOperations, asked: Asked, outbox: Outbox, framing: Framing) {
+    this.over = new Promise((resolve, reject) => (this.#settle = { resolve, reject }));
+    this.framing = framing;
+    this.#outbox = outbox;
+    this.#leave = operations.join(asked, this);
+  }
+
+  leave(): void {
+    this.#leave();
+    this.#outbox.drop(this);
+    this.#settle.resolve();
+  }
+
+  next(payload: Payload): void {
+    this.#outbox.add(this, payload);
+  }
+
+  done(): void {
+    this.#settle.resolve();
+  }
+
+  failed(error: unknown): void {
+    this.#settle.reject(error);
+  }
+
+  sent({ cursor }: Payload): void {
+    if (cursor !== undefined) this.#cursor = cursor;
+  }
+
+  behind(): void {
+    this.#leave();
+    this.#settle.reject(new SlowConsumerError(this.#cursor));
+  }
 }

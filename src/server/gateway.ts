@@ -1,5 +1,4 @@
 /** The gateway: HTTP and WebSocket on one port, over one schema. */
-import type { IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import type { Product } from "../model/product.ts";
 import type { Scope } from "../model/scope.ts";
@@ -8,15 +7,19 @@ import { buildSluiceSchema } from "../resolvers/schema.ts";
 import type { LiveFeeds, Session, SluiceContext } from "../schema/context.ts";
 import { SharedOperations } from "../subscriptions/shared-operations.ts";
 import { admissionGate } from "./admission.ts";
+import { Backlog } from "./backlog.ts";
 import type { Asking } from "./asking.ts";
 import { apolloServer } from "./apollo.ts";
 import { clientErrors } from "./client-errors.ts";
 import type { GraphiqlOptions } from "./graphiql.ts";
 import { graphqlPath, httpServer } from "./http.ts";
-import { Ticker } from "./outbox.ts";
+import { KeepAlive } from "./keep-alive.ts";
+import { Outbox, type Sink } from "./outbox.ts";
 import { answerOf } from "./response-extensions.ts";
-import { scopeOf } from "./viewer.ts";
+import { Scratch } from "./scratch.ts";
 import { serveEvents } from "./sse.ts";
+import { Ticker } from "./ticker.ts";
+import { type Asker, scopeOf } from "./viewer.ts";
 import { serveWebSockets } from "./websocket.ts";
 
 export interface GatewayOptions {
@@ -48,7 +51,8 @@ export interface Gateway {
 
 const eventsPath = `${graphqlPath}/stream`;
 const defaultTickMs = 40;
-const limits = { socketBytes: 256 * 1024, laneBytes: 1024 * 1024 };
+const limits = { socketBytes: 16 * 1024, waitingBytes: 1024 * 1024 };
+const backlogBytes = 256 * 1024 * 1024; // that wait for all sockets together
 
 /** Resolves when it listens; rejects when the port is taken or a declaration is wrong. */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
@@ -63,8 +67,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const operations = new SharedOperations({
     serialise: (context, result) => JSON.stringify(answerOf(context, result, errors)),
   });
-  const ticker = new Ticker(options.tickMs ?? defaultTickMs, () => performance.now());
-  const streaming = { schema, gate, errors, log, newContext, operations, ticker, limits };
+  const outboxOf = outboxes(options.tickMs ?? defaultTickMs);
+  const keepAlive = new KeepAlive();
+  const streaming = { schema, gate, errors, log, newContext, operations, outboxOf, keepAlive };
   const events = serveEvents(http, { ...streaming, path: eventsPath });
   const sockets = serveWebSockets(http.server, { ...streaming, path: graphqlPath });
   await http.listen({ host, port });
@@ -81,9 +86,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   };
 }
 
+function outboxes(tickMs: number): (sink: Sink) => Outbox {
+  const ticker = new Ticker(tickMs, () => performance.now());
+  const shared = { ticker, backlog: new Backlog(backlogBytes), scratch: new Scratch(), limits };
+  return (sink) => new Outbox(sink, shared);
+}
+
 function contexts({ newSession, live, now }: GatewayOptions) {
-  return (request: IncomingMessage, asking: Asking, level?: (at: string) => boolean): SluiceContext => {
-    const scope = scopeOf(request);
+  return (asker: Asker, asking: Asking, level?: (at: string) => boolean): SluiceContext => {
+    const scope = scopeOf(asker);
     const next = () => newSession(scope, asking);
     return { scope, session: next(), newSession: next, live, now, ...(level && { level }) };
   };

@@ -1,66 +1,106 @@
-/** One WebSocket as operations write to it: texts of the protocol, and payloads that many sockets share. */
+/** One WebSocket as graphql-ws and operations use it: texts of the protocol, and payloads that many sockets share. */
 import type { Duplex } from "node:stream";
+import type { WebSocket as ProtocolSocket } from "graphql-ws";
 import { WebSocket } from "ws";
-import { type Lane, Outbox, type OutboxLimits, type Ticker } from "./outbox.ts";
+import { type Framing, type Outbox, type Sink, writeTogether } from "./outbox.ts";
 
-export interface OperationSocket {
-  /** Behind what waits. Resolves when it is written, or can no longer be. */
-  send(text: string): Promise<void>;
+export class OperationSocket implements Sink, ProtocolSocket {
   readonly outbox: Outbox;
-  /** An operation's payloads as `next` messages. */
-  lane(id: string, keeps: Lane["keeps"], behind: () => void): Lane;
-}
+  readonly #socket: WebSocket;
+  readonly #raw: Duplex;
+  readonly #onFailure: (socket: WebSocket, error: unknown) => void;
 
-/** `raw` is the stream that carries the socket: frames go there as they are, since nothing is compressed or masked. */
-export function operationSocket(
-  socket: WebSocket,
-  raw: Duplex,
-  ticker: Ticker,
-  limits: OutboxLimits,
-): OperationSocket {
-  const isOpen = (): boolean => socket.readyState === WebSocket.OPEN;
-  const outbox = new Outbox(
-    {
-      write: (bytes) => void (isOpen() && raw.write(bytes)),
-      waiting: () => raw.writableLength,
-      onDrain: (call) => raw.once("drain", call),
-    },
-    ticker,
-    limits,
-  );
-  return {
-    outbox,
-    send: (text) =>
-      new Promise((resolve) => {
-        if (!isOpen()) return resolve();
-        outbox.flushAll();
-        // a failed write breaks the socket, which ends its subscriptions
-        socket.send(text, () => resolve());
-      }),
-    lane: (id, keeps, behind) => {
-      const before = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
-      return { keeps, behind, frame: (payload) => textFrame(before, payload) };
-    },
-  };
-}
-
-const closing = Buffer.from("}");
-const finalText = 0x81; // FIN, opcode 1
-
-/** RFC 6455, 5.2: the header of an unmasked frame, with the beginning of its text. */
-function textFrame(before: Buffer, payload: Buffer): readonly Buffer[] {
-  const length = before.length + payload.length + closing.length;
-  const headerLength = length < 126 ? 2 : length < 65_536 ? 4 : 10;
-  const start = Buffer.allocUnsafe(headerLength + before.length);
-  start[0] = finalText;
-  if (headerLength === 2) start[1] = length;
-  else if (headerLength === 4) {
-    start[1] = 126;
-    start.writeUInt16BE(length, 2);
-  } else {
-    start[1] = 127;
-    start.writeBigUInt64BE(BigInt(length), 2);
+  /** `raw` is the stream that carries the socket: frames go there as they are, since nothing is compressed or masked. */
+  constructor(
+    socket: WebSocket,
+    raw: Duplex,
+    outboxOf: (sink: Sink) => Outbox,
+    onFailure: (socket: WebSocket, error: unknown) => void,
+  ) {
+    this.#socket = socket;
+    this.#raw = raw;
+    this.#onFailure = onFailure;
+    this.outbox = outboxOf(this);
   }
-  before.copy(start, headerLength);
-  return [start, payload, closing];
+
+  get protocol(): string {
+    return this.#socket.protocol;
+  }
+
+  close(code?: number, reason?: string): void {
+    this.#socket.close(code, reason);
+  }
+
+  onMessage(receive: (text: string) => Promise<void>): void {
+    this.#socket.on("message", (data: Buffer) => {
+      receive(data.toString()).catch((error: unknown) => this.#onFailure(this.#socket, error));
+    });
+  }
+
+  /** Behind what waits. Resolves when it is written, or can no longer be. */
+  send(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      if (!this.#isOpen()) return resolve();
+      this.outbox.flushAll();
+      // a failed write breaks the socket, which ends its subscriptions
+      this.#socket.send(text, () => resolve());
+    });
+  }
+
+  write(parts: readonly Buffer[]): void {
+    if (this.#isOpen()) writeTogether(this.#raw, parts);
+  }
+
+  waiting(): number {
+    return this.#raw.writableLength;
+  }
+
+  onDrain(call: () => void): void {
+    this.#raw.once("drain", call);
+  }
+
+  #isOpen(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+}
+
+const finalText = 0x81; // FIN, opcode 1
+const closing = Buffer.from("}");
+
+/** An operation's payloads as `next` messages, each in a frame. */
+export class NextFrames implements Framing {
+  readonly tail = closing;
+  readonly #before: Buffer;
+
+  constructor(id: string) {
+    this.#before = Buffer.from(`{"id":${JSON.stringify(id)},"type":"next","payload":`);
+  }
+
+  headBytes(payloadBytes: number): number {
+    return headerBytes(this.#textBytes(payloadBytes)) + this.#before.length;
+  }
+
+  /** RFC 6455, 5.2: the header of an unmasked frame, with the beginning of its text. */
+  writeHead(payloadBytes: number, into: Buffer, at: number): void {
+    const length = this.#textBytes(payloadBytes);
+    const header = headerBytes(length);
+    into[at] = finalText;
+    if (header === 2) into[at + 1] = length;
+    else if (header === 4) {
+      into[at + 1] = 126;
+      into.writeUInt16BE(length, at + 2);
+    } else {
+      into[at + 1] = 127;
+      into.writeBigUInt64BE(BigInt(length), at + 2);
+    }
+    into.set(this.#before, at + header);
+  }
+
+  #textBytes(payloadBytes: number): number {
+    return this.#before.length + payloadBytes + closing.length;
+  }
+}
+
+function headerBytes(textBytes: number): number {
+  return textBytes < 126 ? 2 : textBytes < 65_536 ? 4 : 10;
 }

@@ -9,10 +9,11 @@ import type { SharedOperations } from "../subscriptions/shared-operations.ts";
 import { type Admitted, type Gate, type OperationRequest } from "./admission.ts";
 import { adHocWaitName, asking } from "./asking.ts";
 import type { ClientErrors } from "./client-errors.ts";
-import { type Following, follow } from "./follow.ts";
-import { type Lane, Outbox, type OutboxLimits, type Ticker } from "./outbox.ts";
+import { Following } from "./follow.ts";
+import type { KeepAlive } from "./keep-alive.ts";
+import { type Framing, type Outbox, type Sink, writeTogether } from "./outbox.ts";
 import { answerOf } from "./response-extensions.ts";
-import { type NewContext, subscribing } from "./subscribing.ts";
+import { type NewContext, Subscribe } from "./subscribing.ts";
 import { isOwnOrigin } from "./viewer.ts";
 
 export interface SseOptions {
@@ -22,16 +23,14 @@ export interface SseOptions {
   readonly errors: ClientErrors;
   readonly newContext: NewContext;
   readonly operations: SharedOperations;
-  readonly ticker: Ticker;
-  readonly limits: OutboxLimits;
+  readonly outboxOf: (sink: Sink) => Outbox;
+  readonly keepAlive: KeepAlive;
 }
 
 export interface EventStreams {
   /** Ends every stream, without `complete`: clients go on elsewhere. */
   close(): void;
 }
-
-const pingEveryMs = 12_000;
 
 export function serveEvents(app: FastifyInstance, options: SseOptions): EventStreams {
   const open = new Set<Events>();
@@ -114,11 +113,11 @@ async function run(
   if (operation.operation === OperationTypeNode.MUTATION && request.method === "GET")
     throw new GraphQLError("A mutation is sent by POST. Got GET.");
   if (operation.operation === OperationTypeNode.SUBSCRIPTION) {
-    const following = follow(
+    const following = new Following(
       operations,
-      subscribing({ schema, newContext }, admission, asked, request, wait),
+      new Subscribe({ schema, newContext }, admission, asked, request, wait),
       events.outbox,
-      events.lane,
+      nextEvents,
     );
     return untilClosed(response, following);
   }
@@ -143,13 +142,17 @@ interface Events {
   complete(): void;
   /** Behind what waits. */
   end(): void;
-  readonly lane: (keeps: Lane["keeps"], behind: () => void) => Lane;
 }
 
 const nextEvent = Buffer.from("event: next\ndata: ");
-const endOfEvent = Buffer.from("\n\n");
 
-function eventStream(response: ServerResponse, { ticker, limits }: SseOptions): Events {
+const nextEvents: Framing = {
+  tail: Buffer.from("\n\n"),
+  headBytes: () => nextEvent.length,
+  writeHead: (_, into, at) => into.set(nextEvent, at),
+};
+
+function eventStream(response: ServerResponse, { outboxOf, keepAlive }: SseOptions): Events {
   response.writeHead(200, {
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-cache",
@@ -157,18 +160,16 @@ function eventStream(response: ServerResponse, { ticker, limits }: SseOptions): 
     "x-accel-buffering": "no", // a proxy that gathers what it passes on
   });
   response.flushHeaders();
-  const pings = setInterval(() => response.write(":\n\n"), pingEveryMs);
-  response.once("close", () => clearInterval(pings));
-  response.on("error", () => response.destroy());
-  const outbox = new Outbox(
-    {
-      write: (bytes) => void (response.writable && response.write(bytes)),
-      waiting: () => response.writableLength,
-      onDrain: (call) => response.once("drain", call),
-    },
-    ticker,
-    limits,
+  response.once(
+    "close",
+    keepAlive.add(() => response.write(":\n\n")),
   );
+  response.on("error", () => response.destroy());
+  const outbox = outboxOf({
+    write: (parts) => void (response.writable && writeTogether(response, parts)),
+    waiting: () => response.writableLength,
+    onDrain: (call) => response.once("drain", call),
+  });
   const write = (text: string): void => {
     outbox.flushAll();
     if (response.writable) response.write(text);
@@ -184,10 +185,5 @@ function eventStream(response: ServerResponse, { ticker, limits }: SseOptions): 
       outbox.flushAll();
       response.end();
     },
-    lane: (keeps, behind) => ({
-      keeps,
-      behind,
-      frame: (payload) => [nextEvent, payload, endOfEvent],
-    }),
   };
 }

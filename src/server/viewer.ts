@@ -1,11 +1,17 @@
 /** Who asks. Until tokens are understood, only whoever sits at this machine is known. */
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders } from "node:http";
 import { GraphQLError } from "graphql";
 import { analystScope, type Scope } from "../model/scope.ts";
 
+/** A request, as far as it says who asks. */
+export interface Asker {
+  readonly headers: IncomingHttpHeaders;
+  readonly socket: { readonly remoteAddress?: string | undefined };
+}
+
 /** The scope of a request without a token from loopback to loopback. Throws `UNAUTHENTICATED` for any other. */
-export function scopeOf(request: IncomingMessage): Scope {
-  if (isLocal(request) && namesLoopback(request) && request.headers.authorization === undefined)
+export function scopeOf(asker: Asker): Scope {
+  if (isLocal(asker) && namesLoopback(asker) && asker.headers.authorization === undefined)
     return analystScope;
   throw new GraphQLError(
     "Requests come from this machine, by the name of localhost, without a token. Got one from elsewhere, by another name, or with a token. Ask http://localhost on the machine that runs the gateway.",
@@ -14,7 +20,7 @@ export function scopeOf(request: IncomingMessage): Scope {
 }
 
 /** A proxy on this machine forwards for others. */
-function isLocal({ headers, socket }: IncomingMessage): boolean {
+function isLocal({ headers, socket }: Asker): boolean {
   if (headers.forwarded !== undefined || headers["x-forwarded-for"] !== undefined) return false;
   const address = (socket.remoteAddress ?? "").replace(/^::ffff:/, "");
   return address === "::1" || address.startsWith("127.");
@@ -23,12 +29,12 @@ function isLocal({ headers, socket }: IncomingMessage): boolean {
 const loopbackHost = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d+)?$/i;
 
 /** A page whose own name was made to resolve to this machine (DNS rebinding) asks by that name. */
-function namesLoopback({ headers }: IncomingMessage): boolean {
+function namesLoopback({ headers }: Asker): boolean {
   return headers.host !== undefined && loopbackHost.test(headers.host);
 }
 
 /** Browsers send the page's origin with a WebSocket and let any page connect: only our own pages may. */
-export function isOwnOrigin({ headers }: IncomingMessage): boolean {
+export function isOwnOrigin({ headers }: Asker): boolean {
   if (headers.origin === undefined) return true;
   try {
     return new URL(headers.origin).host === headers.host;

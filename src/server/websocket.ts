@@ -5,28 +5,22 @@
  */
 import type { IncomingMessage, Server } from "node:http";
 import type { Duplex } from "node:stream";
-import {
-  execute,
-  type ExecutionArgs,
-  type ExecutionResult,
-  GraphQLError,
-  type GraphQLSchema,
-  OperationTypeNode,
-} from "graphql";
+import { GraphQLError, type GraphQLSchema, OperationTypeNode } from "graphql";
 import { CloseCode, type Context, handleProtocols, makeServer } from "graphql-ws";
 import type { Logger } from "pino";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { SluiceContext } from "../schema/context.ts";
-import type { Asked, SharedOperations } from "../subscriptions/shared-operations.ts";
+import type { SharedOperations } from "../subscriptions/shared-operations.ts";
 import { adHocWaitName, askedWait, asking } from "./asking.ts";
 import type { Gate, OperationRequest } from "./admission.ts";
 import type { ClientErrors } from "./client-errors.ts";
-import { follow } from "./follow.ts";
-import type { OutboxLimits, Ticker } from "./outbox.ts";
+import type { KeepAlive } from "./keep-alive.ts";
+import type { Outbox, Sink } from "./outbox.ts";
 import { answerOf } from "./response-extensions.ts";
-import { type OperationSocket, operationSocket } from "./socket.ts";
-import { type NewContext, subscribing } from "./subscribing.ts";
-import { isOwnOrigin, scopeOf } from "./viewer.ts";
+import { Followed, type Once, OneAnswer, type Subscription } from "./operations.ts";
+import { OperationSocket } from "./socket.ts";
+import { type NewContext, Subscribe } from "./subscribing.ts";
+import { type Asker, isOwnOrigin, scopeOf } from "./viewer.ts";
 
 export interface WebSocketOptions {
   readonly path: string;
@@ -36,8 +30,8 @@ export interface WebSocketOptions {
   readonly log: Logger;
   readonly newContext: NewContext;
   readonly operations: SharedOperations;
-  readonly ticker: Ticker;
-  readonly limits: OutboxLimits;
+  readonly outboxOf: (sink: Sink) => Outbox;
+  readonly keepAlive: KeepAlive;
 }
 
 export interface WebSockets {
@@ -47,11 +41,10 @@ export interface WebSockets {
 
 const maxPayload = 64 * 1024; // bytes of one message
 const maxOperations = 100; // at a time on one socket
-const pingEveryMs = 12_000;
 const closeGraceMs = 1_000;
 
 interface Extra {
-  readonly request: IncomingMessage;
+  readonly asker: Asker;
   readonly socket: OperationSocket;
 }
 
@@ -64,21 +57,35 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
   });
   const protocol = protocolServer(options);
   const open = new Map<WebSocket, OperationSocket>();
+  const onFailure = (socket: WebSocket, error: unknown): void => failed(socket, error, options.log);
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    socket.on("error", () => socket.destroy());
+    destroyOnError(socket);
     if (new URL(request.url ?? "/", "http://gateway").pathname !== options.path)
       return refuseUpgrade(socket, "404 Not Found");
     if (!isOwnOrigin(request)) return refuseUpgrade(socket, "403 Forbidden");
     const refusal = headerRefusal(request, options.errors);
     if (refusal !== null) return refuseUpgrade(socket, "400 Bad Request", refusal);
     sockets.handleUpgrade(request, socket, head, (opened) => {
-      const extra = { request, socket: operationSocket(opened, socket, options.ticker, options.limits) };
+      const extra = {
+        asker: askerOf(request),
+        socket: new OperationSocket(opened, socket, options.outboxOf, onFailure),
+      };
       open.set(opened, extra.socket);
       opened.once("close", () => open.delete(opened));
-      serve(opened, extra, protocol, options.log);
+      serve(opened, extra, protocol, options);
     });
   });
   return { close: () => closeAll(sockets, open) };
+}
+
+/** A function of its own, whose listener keeps nothing else of the upgrade. */
+function destroyOnError(socket: Duplex): void {
+  socket.on("error", () => socket.destroy());
+}
+
+/** As long as the socket is open, only what is needed of its request is kept. */
+function askerOf({ headers, socket: { remoteAddress } }: IncomingMessage): Asker {
+  return { headers, socket: { ...(remoteAddress !== undefined && { remoteAddress }) } };
 }
 
 function refuseUpgrade(socket: Duplex, status: string, body = ""): void {
@@ -103,29 +110,19 @@ function protocolServer(options: WebSocketOptions) {
   return makeServer<Record<string, unknown>, Extra>({
     onConnect: ({ extra }) => {
       try {
-        scopeOf(extra.request);
+        scopeOf(extra.asker);
         return true;
       } catch {
         return false;
       }
     },
     onSubscribe: (connection, id, payload) => operationOf(id, payload, connection, options),
-    execute: (args) => executeOnce(args as Operation),
-    subscribe: (args) => subscribeShared(args as Operation, options.operations),
+    execute: (args) => new OneAnswer(args as Once),
+    subscribe: (args) => new Followed(args as Subscription, options.operations),
     onNext: (_ctx, _id, _payload, args, result) =>
       answerOf(args.contextValue as SluiceContext, result, errors),
     onError: (_ctx, _id, _payload, found) => found.map((error) => errors(unwrapped(error))),
   });
-}
-
-/** What graphql-ws hands on from `onSubscribe`. */
-interface Operation extends ExecutionArgs {
-  /** Aborts what its session waits for. */
-  readonly left: AbortController;
-  /** Of a subscription. */
-  readonly asked: Asked;
-  readonly id: string;
-  readonly socket: OperationSocket;
 }
 
 type Connection = Context<Record<string, unknown>, Extra>;
@@ -134,29 +131,29 @@ type Connection = Context<Record<string, unknown>, Extra>;
 function operationOf(
   id: string,
   payload: OperationRequest,
-  { extra: { request, socket }, subscriptions, connectionParams }: Connection,
+  { extra: { asker, socket }, subscriptions, connectionParams }: Connection,
   { schema, gate, newContext }: Pick<WebSocketOptions, "schema" | "gate" | "newContext">,
-): Operation | readonly GraphQLError[] {
+): Once | Subscription | readonly GraphQLError[] {
   if (Object.keys(subscriptions).length > maxOperations) return [tooMany()];
   const admission = gate.admit(payload, "websocket");
   if ("refused" in admission) return admission.refused;
-  const left = new AbortController();
-  const wait = connectionParams?.[adHocWaitName] ?? request.headers[adHocWaitName];
+  const wait = connectionParams?.[adHocWaitName] ?? asker.headers[adHocWaitName];
+  const args = {
+    schema,
+    document: admission.document,
+    operationName: payload.operationName as string | null,
+    variableValues: payload.variables as Record<string, unknown> | null,
+  };
   try {
-    return {
-      schema,
-      document: admission.document,
-      operationName: payload.operationName as string | null,
-      variableValues: payload.variables as Record<string, unknown> | null,
-      // a subscription's executions have contexts of their own
-      ...(admission.operation.operation !== OperationTypeNode.SUBSCRIPTION && {
-        contextValue: newContext(request, asking(left.signal, wait)),
-      }),
-      asked: subscribing({ schema, newContext }, admission, payload, request, wait),
-      left,
-      id,
-      socket,
-    };
+    if (admission.operation.operation === OperationTypeNode.SUBSCRIPTION)
+      return {
+        ...args,
+        asked: new Subscribe({ schema, newContext }, admission, payload, asker, wait),
+        id,
+        socket,
+      };
+    const left = new AbortController();
+    return { ...args, contextValue: newContext(asker, asking(left.signal, wait)), left };
   } catch (error) {
     return [error as GraphQLError];
   }
@@ -167,60 +164,6 @@ function tooMany(): GraphQLError {
     `A socket carries at most ${maxOperations} operations at a time. Got one more. Complete one, or open another socket.`,
     { extensions: { code: "RATE_LIMITED" } },
   );
-}
-
-type Results = AsyncGenerator<ExecutionResult, void, void>;
-
-/** A query as a stream of one answer: graphql-ws stops streams, and nothing else, when the client leaves. */
-function executeOnce(args: Operation): Results {
-  const { left } = args;
-  let answer: Promise<ExecutionResult> | null = null;
-  return stream({
-    next: async () => {
-      if (answer !== null) return { done: true, value: undefined };
-      answer = Promise.resolve(execute(args));
-      const value = await answer;
-      // nobody reads the answer to an operation that was left
-      return left.signal.aborted ? { done: true, value: undefined } : { done: false, value };
-    },
-    left: () => left.abort(),
-  });
-}
-
-/** A subscription as a stream of nothing, that ends or fails when the subscription does: its payloads go past graphql-ws. */
-function subscribeShared({ asked, id, socket }: Operation, operations: SharedOperations): Results {
-  let leave = (): void => {};
-  return stream({
-    next: async () => {
-      const following = follow(operations, asked, socket.outbox, (keeps, behind) =>
-        socket.lane(id, keeps, behind),
-      );
-      leave = () => following.leave();
-      await following.over;
-      return { done: true, value: undefined };
-    },
-    left: () => leave(),
-  });
-}
-
-/** An async generator, as far as graphql-ws needs one. */
-function stream({
-  next,
-  left,
-}: {
-  readonly next: () => Promise<IteratorResult<ExecutionResult, void>>;
-  readonly left: () => void;
-}): Results {
-  const results = {
-    next,
-    return: async () => {
-      left();
-      return { done: true as const, value: undefined };
-    },
-    throw: (error: unknown) => Promise.reject(error),
-    [Symbol.asyncIterator]: () => results,
-  } as Results;
-  return results;
 }
 
 /** graphql-ws wraps what a stream throws, and its wrapping does not know where that was. */
@@ -235,36 +178,23 @@ function serve(
   socket: WebSocket,
   extra: Extra,
   protocol: ReturnType<typeof protocolServer>,
-  log: Logger,
+  { log, keepAlive }: Pick<WebSocketOptions, "log" | "keepAlive">,
 ): void {
-  const fail = (error: unknown) => {
-    log.warn({ err: error }, "a WebSocket failed");
-    socket.close(CloseCode.InternalServerError, "Internal server error");
-  };
-  const closed = protocol.opened(
-    {
-      protocol: socket.protocol,
-      send: (text) => extra.socket.send(text),
-      close: (code, reason) => socket.close(code, reason),
-      onMessage: (receive) =>
-        socket.on("message", (data: Buffer) => {
-          // what the server sends is no message of a client's
-          receive(data.toString()).catch((error: unknown) =>
-            isUnexpectedMessage(error)
-              ? socket.close(CloseCode.BadRequest, "Invalid message received")
-              : fail(error),
-          );
-        }),
-    },
-    extra,
-  );
-  const stopPings = keepAlive(socket);
+  const closed = protocol.opened(extra.socket, extra);
+  const stopPings = ping(socket, keepAlive);
   // ws closes by itself with the code that fits: 1009 for a message too large, 1007 for bad UTF-8
   socket.on("error", (error) => log.debug({ err: error }, "a WebSocket broke"));
   socket.once("close", (code, reason) => {
     stopPings();
-    closed(code, reason.toString()).catch(fail);
+    closed(code, reason.toString()).catch((error: unknown) => failed(socket, error, log));
   });
+}
+
+function failed(socket: WebSocket, error: unknown, log: Logger): void {
+  // what the server sends is no message of a client's
+  if (isUnexpectedMessage(error)) return socket.close(CloseCode.BadRequest, "Invalid message received");
+  log.warn({ err: error }, "a WebSocket failed");
+  socket.close(CloseCode.InternalServerError, "Internal server error");
 }
 
 /** graphql-ws throws for a message type that only servers send. */
@@ -273,15 +203,14 @@ function isUnexpectedMessage(error: unknown): boolean {
 }
 
 /** Ends a socket that leaves a ping unanswered until the next one is due. */
-function keepAlive(socket: WebSocket): () => void {
+function ping(socket: WebSocket, keepAlive: KeepAlive): () => void {
   let answered = true;
   socket.on("pong", () => (answered = true));
-  const timer = setInterval(() => {
+  return keepAlive.add(() => {
     if (!answered) return socket.terminate();
     answered = false;
     socket.ping();
-  }, pingEveryMs);
-  return () => clearInterval(timer);
+  });
 }
 
 /** What waits for a socket is sent before it is told. */

@@ -28,7 +28,7 @@ export interface Member {
 
 export interface Asked extends Subscribing {
   /** A context of its own for an execution, which is left when the signal is aborted. */
-  readonly newContext: (left: AbortSignal, level?: (at: string) => boolean) => SluiceContext;
+  newContext(left: AbortSignal, level?: (at: string) => boolean): SluiceContext;
 }
 
 export interface SharedOperationsOptions {
@@ -58,10 +58,10 @@ export class SharedOperations {
     return sameness.resumes ? this.#catchUp(sameness, asked, run, member) : run.join(member, "");
   }
 
-  #run({ key, shared, snapshot }: Sameness, { newContext }: Asked): SharedRun {
+  #run({ key, shared, snapshot }: Sameness, asked: Asked): SharedRun {
     const known = key === null ? undefined : this.#runs.get(key);
     if (known !== undefined) return known;
-    const results = (left: AbortSignal) => this.#execute(shared, newContext(left), left);
+    const results = (left: AbortSignal) => this.#execute(shared, asked.newContext(left), left);
     const run = new SharedRun(results, snapshot, () => {
       if (key !== null && this.#runs.get(key) === run) this.#runs.delete(key);
     });
@@ -70,7 +70,7 @@ export class SharedOperations {
   }
 
   /** Meanwhile the shared run is kept going, so that there is one to go on with. */
-  #catchUp({ own }: Sameness, { newContext }: Asked, run: SharedRun, member: Member): () => void {
+  #catchUp({ own }: Sameness, asked: Asked, run: SharedRun, member: Member): () => void {
     const release = run.hold();
     const left = new AbortController();
     let leave = (): void => {
@@ -89,7 +89,7 @@ export class SharedOperations {
       done: () => handedOver || member.done(),
       failed: (error) => member.failed(error),
     };
-    const context = newContext(left.signal, (at) => (handedOver = level(at)));
+    const context = asked.newContext(left.signal, (at) => (handedOver = level(at)));
     void follow(this.#execute(own, context, left.signal), mine, left.signal).finally(release);
     return () => leave();
   }
@@ -177,7 +177,10 @@ class SharedRun {
   #tell(payload: Payload): void {
     this.#newest = payload;
     const { at } = payload;
-    for (const [member, seen] of this.#members) if (at === undefined || at > seen) member.next(payload);
+    // no entry of the map becomes an array: there may be ten thousand
+    this.#members.forEach((seen, member) => {
+      if (at === undefined || at > seen) member.next(payload);
+    });
   }
 
   #finish(tell: (member: Member) => void): void {
