@@ -11,7 +11,10 @@ import { untilDone } from "./effects.ts";
 import { enterShard } from "./live-start.ts";
 import type { LivePath } from "./path.ts";
 
-/** A window closes when it is so old, holds so many records or so many bytes, whichever comes first. */
+/**
+ * A window closes when it is so old, holds so many records or so many bytes, whichever comes first. The next one opens
+ * then: what comes after a quiet while does not wait.
+ */
 export interface WindowLimits {
   readonly ageMs: number;
   readonly records: number;
@@ -47,16 +50,16 @@ export async function consumeShard(options: ShardOptions, shard: string): Promis
   };
   while (!signal.aborted) {
     const fetched = await reader(limits.records - window.records.length);
-    if (window.records.length === 0) window = emptyWindow(clock());
     // one fetch may hold more bytes than a window takes
     for (const record of fetched.records) {
       collect(window, record);
-      if (!isFull(window, limits, clock())) continue;
+      if (!isFull(window, limits)) continue;
       await flush();
       if (signal.aborted) return false;
     }
     const ended = fetched.next === null;
-    if (window.records.length > 0 && (ended || isFull(window, limits, clock()))) await flush();
+    const isOld = clock() - window.openedAt >= limits.ageMs;
+    if (window.records.length > 0 && (ended || isOld)) await flush();
     if (ended) {
       await announceEnd(path, shard, position);
       return true;
@@ -79,8 +82,8 @@ function collect(window: Window, record: StreamRecord): void {
   window.bytes += record.data.length;
 }
 
-function isFull({ openedAt, records, bytes }: Window, limits: WindowLimits, now: Instant): boolean {
-  return records.length >= limits.records || bytes >= limits.bytes || now - openedAt >= limits.ageMs;
+function isFull({ records, bytes }: Window, limits: WindowLimits): boolean {
+  return records.length >= limits.records || bytes >= limits.bytes;
 }
 
 /** No pause while behind; otherwise until the next poll, or the end of the window if that is earlier. */

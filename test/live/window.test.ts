@@ -76,11 +76,18 @@ async function batchesOf(
   return batches;
 }
 
-it("by its age, from its first record on, though nothing more arrives", async () => {
+it("by its age, from the end of the one before on, though nothing more arrives", async () => {
   expect(await batchesOf([0, 100], {})).toEqual([[60_000, 2]]);
   expect(await batchesOf([30_000, 30_100, 95_000], {})).toEqual([
-    [90_000, 2],
-    [155_000, 1],
+    [60_000, 2],
+    [120_000, 1],
+  ]);
+});
+
+it("at once after a quiet while, with all that has come by then", async () => {
+  expect(await batchesOf([200_000, 200_000, 200_000, 210_000], {})).toEqual([
+    [200_000, 3],
+    [260_000, 1],
   ]);
 });
 
@@ -92,7 +99,7 @@ it("by the number of its records, and never with more", async () => {
   expect(await batchesOf([0, 0, 0, 0, 0], { records: 2 })).toEqual([
     [0, 2],
     [200, 2],
-    [60_400, 1],
+    [60_200, 1],
   ]);
 });
 
