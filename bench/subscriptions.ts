@@ -14,7 +14,7 @@ const rounds = 5; // odd, for the medians
 const roundSeconds = 2;
 const settleMs = 500;
 const stalledSubscribers = 1_000;
-const stalledLoad = { updates: 200, perSecond: 20, readings: 1, filtered: false, noteBytes: 50_000 }; // 1 MB/s
+const stalledLoad = { updates: 1_200, perSecond: 100, readings: 1, filtered: false, noteBytes: 7_400 }; // 0.75 MB/s
 
 interface Side {
   readonly name: "gateway" | "floor" | "graphql-ws";
@@ -246,7 +246,7 @@ async function stalled(): Promise<void> {
   const mib = (bytes: number) => (bytes / 2 ** 20).toFixed(0);
   const grown = samples.map(({ usedBytes }) => mib(usedBytes - before.usedBytes)).join(", ");
   const most = Math.max(...samples.map(({ rssBytes }) => rssBytes)) - before.rssBytes;
-  console.log(`\n${stalledSubscribers.toLocaleString("en")} subscribers that read nothing, 1 MB/s
+  console.log(`\n${stalledSubscribers.toLocaleString("en")} subscribers that read nothing, 0.75 MB/s
   gateway    MiB used beyond what it had before, each second: ${grown}; resident at most ${mib(most)}`);
 }
 
