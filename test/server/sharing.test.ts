@@ -1,5 +1,5 @@
 /** Subscriptions that mean the same are one execution; those that do not are not. Over real sockets. */
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { batch } from "../subscriptions/fake-broadcast.ts";
 import {
   connect,
@@ -142,6 +142,41 @@ test("who resumes is caught up by itself, and then follows with the others", asy
   const expected = [await first.next(), await first.next()].map(({ payload }) => payload);
   for (const socket of resumed)
     expect([await socket.next(), await socket.next()].map(({ payload }) => payload)).toEqual(expected);
+});
+
+describe("what was read before it follows with the others, in a shard that they have not been told of,", () => {
+  /** Has read two events of the shard, and follows as the others do. */
+  async function resumed(shard: string): Promise<Socket> {
+    const first = await open("1", feedQuery);
+    await listening(fixture, 1);
+    await publish(1);
+    const { cursor } = ((await first.next()) as FeedMessage).payload.data.saleFeed;
+    await fixture.broadcast.publish(batch(shard, 1, [sold("Bern", 1, 1), sold("Bern", 1, 2)]));
+    expect(eventsIn(await first.next())).toHaveLength(2);
+    first.close();
+    await listening(fixture, 0);
+    const again = await open("2", feedQuery, { after: cursor });
+    expect(eventsIn(await again.next())).toEqual([`${shard}:1:0`, `${shard}:2:0`]);
+    await listening(fixture, 1);
+    return again;
+  }
+
+  test("is not sent again when it is told again", async () => {
+    const again = await resumed("told-again");
+    await fixture.broadcast.publish(
+      batch("told-again", 1, [sold("Bern", 1, 1), sold("Bern", 1, 2), sold("Bern", 1, 3)]),
+    );
+    expect(eventsIn(await again.next())).toEqual(["told-again:3:0"]);
+  });
+
+  test("is what the next update has to follow", async () => {
+    const again = await resumed("broken");
+    await fixture.broadcast.publish(batch("broken", 4, [sold("Bern", 1, 4)]));
+    expect(await again.next()).toMatchObject({
+      type: "error",
+      payload: [{ extensions: { code: "CURSOR_EXPIRED" } }],
+    });
+  });
 });
 
 test("a literal cursor is a cursor too", async () => {
