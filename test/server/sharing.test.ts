@@ -192,6 +192,55 @@ test("a literal cursor is a cursor too", async () => {
   expect(eventsIn(await again.next())).toEqual(eventsIn(await first.next()));
 });
 
+test.each([
+  [
+    "the default of its variable",
+    (cursor: string) => [
+      `subscription ($after: Cursor = "${cursor}") { saleFeed(after: $after) { cursor events { id cost } } }`,
+    ],
+  ],
+  [
+    "two selections of the field",
+    (cursor: string) => [
+      `subscription ($after: Cursor) {
+        saleFeed(after: $after) { cursor }
+        saleFeed(after: $after) { events { id cost } }
+      }`,
+      { after: cursor },
+    ],
+  ],
+  [
+    "a selection and a fragment",
+    (cursor: string) => [
+      `subscription ($after: Cursor) { saleFeed(after: $after) { cursor } ...More }
+      fragment More on Subscription { saleFeed(after: $after) { events { id cost } } }`,
+      { after: cursor },
+    ],
+  ],
+  [
+    "a fragment",
+    (cursor: string) => [
+      `subscription { ...All } fragment All on Subscription {
+        saleFeed(after: "${cursor}") { cursor events { id cost } }
+      }`,
+    ],
+  ],
+] as [string, (cursor: string) => [string, object?]][])(
+  "a cursor that is given by %s is one, and the selection stays",
+  async (_, asked) => {
+    const first = await open("1", feedQuery);
+    await listening(fixture, 1);
+    await publish(1);
+    const { cursor } = ((await first.next()) as FeedMessage).payload.data.saleFeed;
+    await publish(2);
+    const again = await open("1", ...asked(cursor));
+    const sent = async (socket: Socket) => ((await socket.next()) as FeedMessage).payload.data.saleFeed;
+    expect(await sent(again)).toEqual(await sent(first));
+    await publish(1);
+    expect(await sent(again)).toEqual(await sent(first));
+  },
+);
+
 test("who joins an insight later is sent its newest state first, without another execution", async () => {
   const query = "subscription { shopActivityUpdated { sales } }";
   const early = await open("1", query);
