@@ -60,6 +60,8 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload,
+    // graphql-ws has an operation only a few promises after its message: what ends it or takes its id comes behind that
+    allowSynchronousEvents: false,
     handleProtocols: (protocols) => handleProtocols(protocols),
   });
   const protocol = protocolServer(options);
@@ -203,7 +205,10 @@ function subscribeShared({ asked, id, socket }: Operation, operations: SharedOpe
   });
 }
 
-/** An async generator, as far as graphql-ws needs one. */
+/**
+ * An async generator, as far as graphql-ws needs one. Where the client has left, nothing comes any more, not even the end:
+ * by then the operation's id may be another one's, and graphql-ws would end that.
+ */
 function stream({
   next,
   left,
@@ -211,9 +216,14 @@ function stream({
   readonly next: () => Promise<IteratorResult<ExecutionResult, void>>;
   readonly left: () => void;
 }): Results {
+  let isLeft = false;
+  const never = new Promise<never>(() => {});
+  const unlessLeft = <T>(outcome: T): T | Promise<never> => (isLeft ? never : outcome);
   const results = {
-    next,
+    next: () =>
+      next().then(unlessLeft, (error: unknown) => unlessLeft<Promise<never>>(Promise.reject(error))),
     return: async () => {
+      isLeft = true;
       left();
       return { done: true as const, value: undefined };
     },
