@@ -35,6 +35,7 @@ const pingEveryMs = 12_000;
 
 export function serveEvents(app: FastifyInstance, options: SseOptions): EventStreams {
   const open = new Set<Events>();
+  let isClosing = false;
   const serve = (request: IncomingMessage, response: ServerResponse, asked: OperationRequest): void => {
     const events = eventStream(response, options);
     open.add(events);
@@ -44,14 +45,22 @@ export function serveEvents(app: FastifyInstance, options: SseOptions): EventStr
   app.route({
     url: options.path,
     method: ["GET", "POST"],
-    preValidation: async ({ raw }) => assertReadable(raw),
+    preValidation: async ({ raw }, reply) => {
+      if (isClosing) return reply.code(503).header("connection", "close").send();
+      assertReadable(raw);
+    },
     handler: (request, reply) => {
       const asked = request.method === "GET" ? fromQuery(request.query as Query) : request.body;
       reply.hijack();
       serve(request.raw, reply.raw, asked ?? {});
     },
   });
-  return { close: () => open.forEach((events) => events.end()) };
+  return {
+    close: () => {
+      isClosing = true;
+      for (const events of open) events.end();
+    },
+  };
 }
 
 function assertReadable({ headers }: IncomingMessage): void {

@@ -66,10 +66,11 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
   });
   const protocol = protocolServer(options);
   const open = new Map<WebSocket, OperationSocket>();
+  let isClosing = false;
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on("error", () => socket.destroy());
-    if (new URL(request.url ?? "/", "http://gateway").pathname !== options.path)
-      return refuseUpgrade(socket, "404 Not Found");
+    if (request.url?.split("?", 1)[0] !== options.path) return refuseUpgrade(socket, "404 Not Found");
+    if (isClosing) return refuseUpgrade(socket, "503 Service Unavailable");
     if (!isOwnOrigin(request)) return refuseUpgrade(socket, "403 Forbidden");
     const refusal = headerRefusal(request, options.errors);
     if (refusal !== null) return refuseUpgrade(socket, "400 Bad Request", refusal);
@@ -80,7 +81,12 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
       serve(opened, extra, protocol, options.log);
     });
   });
-  return { close: () => closeAll(sockets, open) };
+  return {
+    close: () => {
+      isClosing = true;
+      return closeAll(sockets, open);
+    },
+  };
 }
 
 function refuseUpgrade(socket: Duplex, status: string, body = ""): void {
