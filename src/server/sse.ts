@@ -166,12 +166,13 @@ function eventStream(response: ServerResponse, { ticker, limits }: SseOptions): 
     "x-accel-buffering": "no", // a proxy that gathers what it passes on
   });
   response.flushHeaders();
-  const pings = setInterval(() => response.write(":\n\n"), pingEveryMs);
+  const isOpen = (): boolean => response.writable && !response.writableEnded;
+  const pings = setInterval(() => isOpen() && response.write(":\n\n"), pingEveryMs);
   response.once("close", () => clearInterval(pings));
   response.on("error", () => response.destroy());
   const outbox = new Outbox(
     {
-      write: (bytes) => void (response.writable && response.write(bytes)),
+      write: (bytes) => void (isOpen() && response.write(bytes)),
       waiting: () => response.writableLength,
       onDrain: (call) => response.once("drain", call),
     },
@@ -180,7 +181,7 @@ function eventStream(response: ServerResponse, { ticker, limits }: SseOptions): 
   );
   const write = (text: string): void => {
     outbox.flushAll();
-    if (response.writable) response.write(text);
+    if (isOpen()) response.write(text);
   };
   return {
     outbox,
