@@ -132,6 +132,12 @@ describe("by hand", () => {
       "FORBIDDEN",
     ],
     [
+      "a page of another site that sends no origin",
+      "?query=%7B__typename%7D",
+      { headers: { "sec-fetch-site": "cross-site" } },
+      "FORBIDDEN",
+    ],
+    [
       "a token, which is not understood yet",
       "?query=%7BshopActivity%7Bsales%7D%7D",
       { headers: { authorization: "Bearer x" } },
