@@ -17,12 +17,31 @@ export interface Subscription extends ExecutionArgs {
   readonly socket: OperationSocket;
 }
 
-/** An async generator, as far as graphql-ws needs one. A class: ten thousand sockets share its functions. */
+type Step = IteratorResult<ExecutionResult, void>;
+
+/**
+ * An async generator, as far as graphql-ws needs one. Where the client has left, nothing comes any more, not even the end:
+ * by then the operation's id may be another one's, and graphql-ws would end that. A class: ten thousand sockets share
+ * its functions.
+ */
 abstract class Stream implements AsyncGenerator<ExecutionResult, void, void> {
-  abstract next(): Promise<IteratorResult<ExecutionResult, void>>;
+  #left = false;
+
+  protected abstract step(): Promise<Step>;
   protected abstract leave(): void;
 
-  async return(): Promise<IteratorResult<ExecutionResult, void>> {
+  next(): Promise<Step> {
+    return this.step().then(
+      (step) => (this.#left ? never() : step),
+      (error: unknown) => {
+        if (this.#left) return never();
+        throw error;
+      },
+    );
+  }
+
+  async return(): Promise<Step> {
+    this.#left = true;
     this.leave();
     return { done: true, value: undefined };
   }
@@ -40,6 +59,8 @@ abstract class Stream implements AsyncGenerator<ExecutionResult, void, void> {
   }
 }
 
+const never = (): Promise<never> => new Promise(() => {});
+
 /** A query as a stream of one answer: graphql-ws stops streams, and nothing else, when the client leaves. */
 export class OneAnswer extends Stream {
   readonly #args: Once;
@@ -50,12 +71,10 @@ export class OneAnswer extends Stream {
     this.#args = args;
   }
 
-  async next(): Promise<IteratorResult<ExecutionResult, void>> {
+  protected async step(): Promise<Step> {
     if (this.#asked) return { done: true, value: undefined };
     this.#asked = true;
-    const value = await execute(this.#args);
-    // nobody reads the answer to an operation that was left
-    return this.#args.left.signal.aborted ? { done: true, value: undefined } : { done: false, value };
+    return { done: false, value: await execute(this.#args) };
   }
 
   protected leave(): void {
@@ -75,7 +94,7 @@ export class Followed extends Stream {
     this.#operations = operations;
   }
 
-  async next(): Promise<IteratorResult<ExecutionResult, void>> {
+  protected async step(): Promise<Step> {
     const { asked, id, socket } = this.#args;
     this.#following = new Following(this.#operations, asked, socket.outbox, new NextFrames(id));
     await this.#following.over;

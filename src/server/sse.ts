@@ -34,6 +34,7 @@ export interface EventStreams {
 
 export function serveEvents(app: FastifyInstance, options: SseOptions): EventStreams {
   const open = new Set<Events>();
+  let isClosing = false;
   const serve = (request: IncomingMessage, response: ServerResponse, asked: OperationRequest): void => {
     const events = eventStream(response, options);
     open.add(events);
@@ -43,14 +44,22 @@ export function serveEvents(app: FastifyInstance, options: SseOptions): EventStr
   app.route({
     url: options.path,
     method: ["GET", "POST"],
-    preValidation: async ({ raw }) => assertReadable(raw),
+    preValidation: async ({ raw }, reply) => {
+      if (isClosing) return reply.code(503).header("connection", "close").send();
+      assertReadable(raw);
+    },
     handler: (request, reply) => {
       const asked = request.method === "GET" ? fromQuery(request.query as Query) : request.body;
       reply.hijack();
       serve(request.raw, reply.raw, asked ?? {});
     },
   });
-  return { close: () => open.forEach((events) => events.end()) };
+  return {
+    close: () => {
+      isClosing = true;
+      for (const events of open) events.end();
+    },
+  };
 }
 
 function assertReadable({ headers }: IncomingMessage): void {
@@ -160,19 +169,20 @@ function eventStream(response: ServerResponse, { outboxOf, keepAlive }: SseOptio
     "x-accel-buffering": "no", // a proxy that gathers what it passes on
   });
   response.flushHeaders();
+  const isOpen = (): boolean => response.writable && !response.writableEnded;
   response.once(
     "close",
-    keepAlive.add(() => response.write(":\n\n")),
+    keepAlive.add(() => isOpen() && response.write(":\n\n")),
   );
   response.on("error", () => response.destroy());
   const outbox = outboxOf({
-    write: (parts) => void (response.writable && writeTogether(response, parts)),
+    write: (parts) => void (isOpen() && writeTogether(response, parts)),
     waiting: () => response.writableLength,
     onDrain: (call) => response.once("drain", call),
   });
   const write = (text: string): void => {
     outbox.flushAll();
-    if (response.writable) response.write(text);
+    if (isOpen()) response.write(text);
   };
   return {
     outbox,

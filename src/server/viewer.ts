@@ -33,8 +33,13 @@ function namesLoopback({ headers }: Asker): boolean {
   return headers.host !== undefined && loopbackHost.test(headers.host);
 }
 
-/** Browsers send the page's origin with a WebSocket and let any page connect: only our own pages may. */
+/**
+ * Browsers let any page open a WebSocket, which tells the page's origin, and send a GET, of which often only its relation
+ * to us is told: only our own pages may.
+ */
 export function isOwnOrigin({ headers }: Asker): boolean {
+  const site = headers["sec-fetch-site"];
+  if (site !== undefined && site !== "same-origin" && site !== "none") return false;
   if (headers.origin === undefined) return true;
   try {
     return new URL(headers.origin).host === headers.host;

@@ -53,15 +53,18 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload,
+    // graphql-ws has an operation only a few promises after its message: what ends it or takes its id comes behind that
+    allowSynchronousEvents: false,
     handleProtocols: (protocols) => handleProtocols(protocols),
   });
   const protocol = protocolServer(options);
   const open = new Map<WebSocket, OperationSocket>();
   const onFailure = (socket: WebSocket, error: unknown): void => failed(socket, error, options.log);
+  let isClosing = false;
   http.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     destroyOnError(socket);
-    if (new URL(request.url ?? "/", "http://gateway").pathname !== options.path)
-      return refuseUpgrade(socket, "404 Not Found");
+    if (request.url?.split("?", 1)[0] !== options.path) return refuseUpgrade(socket, "404 Not Found");
+    if (isClosing) return refuseUpgrade(socket, "503 Service Unavailable");
     if (!isOwnOrigin(request)) return refuseUpgrade(socket, "403 Forbidden");
     const refusal = headerRefusal(request, options.errors);
     if (refusal !== null) return refuseUpgrade(socket, "400 Bad Request", refusal);
@@ -75,7 +78,12 @@ export function serveWebSockets(http: Server, options: WebSocketOptions): WebSoc
       serve(opened, extra, protocol, options);
     });
   });
-  return { close: () => closeAll(sockets, open) };
+  return {
+    close: () => {
+      isClosing = true;
+      return closeAll(sockets, open);
+    },
+  };
 }
 
 /** A function of its own, whose listener keeps nothing else of the upgrade. */

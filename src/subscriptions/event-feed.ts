@@ -51,7 +51,11 @@ export function eventFeed(
             yield next.value;
           }
         } while (hub.level > cursor.at);
-        if (level?.(cursor.at) === true) return;
+        if (level?.(cursor.at) === true) {
+          // whoever goes on with it relies on the hub to know what was read here
+          hub.learn(cursor);
+          return;
+        }
       }
       yield* livePages(hub, where, cursor, change, ended);
     } finally {

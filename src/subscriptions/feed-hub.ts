@@ -61,13 +61,18 @@ export class FeedHub {
 
   /** Adds a listener; to be called by who follows. Returns the function that removes it. */
   join(where: Filter, listener: FeedListener, standing?: Standing): () => void {
-    if (standing !== undefined) this.#standings.push(standing);
+    if (standing !== undefined) this.learn(standing);
     const remove = this.#index.add(where, listener);
     this.#listeners.set(listener, remove);
     return () => {
       this.#listeners.delete(listener);
       remove();
     };
+  }
+
+  /** Somebody who listens has read up to there. */
+  learn(standing: Standing): void {
+    this.#standings.push(standing);
   }
 
   #forget(): void {

@@ -48,6 +48,8 @@ interface Prepared {
   readonly document: DocumentNode;
   /** What `after` is given as; null where it is not. */
   readonly after: ArgumentNode["value"] | null;
+  /** The cursor where no variable gives one. */
+  readonly otherwise: string | null;
   /** Whether `after` could be left out. */
   readonly shareable: boolean;
 }
@@ -58,10 +60,12 @@ export function samenessOf({ schema, document, operation, variables, viewer }: S
   const known = prepared.get(operation) ?? prepare(document, operation);
   prepared.set(operation, known);
   const operationName = operation.name?.value ?? null;
-  const { [variableName(known.after)]: after = literal(known.after), ...others } = variables;
   const own = { schema, document, operationName, variableValues: variables };
+  // on its own it does whatever it says, resuming included
+  if (!known.shareable) return { key: null, own, shared: own, resumes: false, snapshot: false };
+  const { [variableName(known.after)]: after = known.otherwise, ...others } = variables;
   const shared = { schema, document: known.document, operationName, variableValues: others };
-  const key = known.shareable ? JSON.stringify([known.text, coerced(shared, operation), viewer]) : null;
+  const key = JSON.stringify([known.text, coerced(shared, operation), viewer]);
   return { key, own, shared, resumes: after != null, snapshot: !hasResume(schema, operation) };
 }
 
@@ -70,13 +74,16 @@ function prepare(document: DocumentNode, operation: OperationDefinitionNode): Pr
   const after = field?.arguments?.find(({ name }) => name.value === resumeArgument)?.value ?? null;
   const name = variableName(after);
   const text = (of: DocumentNode) => `${operation.name?.value ?? ""}\n${print(of)}`;
-  if (after === null) return { text: text(document), document, after, shareable: field !== undefined };
+  const otherwise = literal(name === "" ? after : defaultOf(operation, name));
+  if (after === null)
+    return { text: text(document), document, after, otherwise, shareable: field !== undefined };
+  const isAlone = operation.selectionSet.selections.length === 1;
   const stripped = withoutResume(document, operation, name);
-  const shareable = name === "" || !mentions(stripped, name);
-  return { text: text(stripped), document: stripped, after, shareable };
+  const shareable = isAlone && (name === "" || !mentions(stripped, name));
+  return { text: text(stripped), document: stripped, after, otherwise, shareable };
 }
 
-/** The one field of a subscription, unless a fragment holds it. */
+/** The one field of a subscription, unless a fragment holds it; several selections of it add up. */
 function rootField({ selectionSet }: OperationDefinitionNode): FieldNode | undefined {
   const [selection] = selectionSet.selections;
   return selection?.kind === Kind.FIELD ? selection : undefined;
@@ -115,6 +122,14 @@ function mentions(document: DocumentNode, variable: string): boolean {
 
 function variableName(value: ArgumentNode["value"] | null): string {
   return value?.kind === Kind.VARIABLE ? value.name.value : "";
+}
+
+function defaultOf(
+  { variableDefinitions }: OperationDefinitionNode,
+  name: string,
+): ArgumentNode["value"] | null {
+  const definition = variableDefinitions?.find(({ variable }) => variable.name.value === name);
+  return definition?.defaultValue ?? null;
 }
 
 function literal(value: ArgumentNode["value"] | null): string | null {

@@ -102,6 +102,8 @@ export class SharedOperations {
     const args: ExecutionArgs = { ...operation, contextValue: context };
     const events = await createSourceEventStream(args);
     if (!(Symbol.asyncIterator in events)) throw events.errors![0]!;
+    // left before there was anything to stop: the source has not begun
+    if (left.aborted) return;
     // what waits for the next event is woken by its source alone
     left.addEventListener("abort", () => void (events as Events).return?.().catch(() => {}), { once: true });
     for await (const event of events as Events) {

@@ -1,6 +1,8 @@
 /** Server-sent events, by the client of graphql-sse and by hand. */
+import { once } from "node:events";
+import { connect as connectTo } from "node:net";
 import { createClient, type RequestParams } from "graphql-sse";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { batch } from "../subscriptions/fake-broadcast.ts";
 import { connect, type Fixture, listening, startFixture, subscribe } from "./gateway-fixture.ts";
 import { sold } from "./shop-session.ts";
@@ -130,6 +132,12 @@ describe("by hand", () => {
       "FORBIDDEN",
     ],
     [
+      "a page of another site that sends no origin",
+      "?query=%7B__typename%7D",
+      { headers: { "sec-fetch-site": "cross-site" } },
+      "FORBIDDEN",
+    ],
+    [
       "a token, which is not understood yet",
       "?query=%7BshopActivity%7Bsales%7D%7D",
       { headers: { authorization: "Bearer x" } },
@@ -146,6 +154,37 @@ describe("by hand", () => {
     expect((await raw("?query=%7B__typename%7D", { headers: { accept: "text/html" } })).status).toBe(406);
     expect((await raw("", { method: "PUT" })).status).toBe(404);
   });
+});
+
+test("a slow client is told the end of its feed, however long it takes to read so far", async () => {
+  vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+  const own = await startFixture();
+  try {
+    const large = encodeURIComponent("subscription { saleFeed { cursor events { id shop } } }");
+    const { hostname, port, host } = new URL(own.gateway.url);
+    const client = connectTo(Number(port), hostname);
+    client.write(
+      `GET /graphql/stream?query=${large} HTTP/1.1\r\nhost: ${host}\r\naccept: text/event-stream\r\n\r\n`,
+    );
+    await once(client, "data");
+    await listening(own, 1);
+    client.pause();
+    for (let at = 1; own.broadcast.listeners() > 0; at++) {
+      await own.broadcast.publish(batch("s-0", at, [sold("x".repeat(200_000), 1, 1)]));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    // several pings are due
+    vi.advanceTimersByTime(60_000);
+    let end = "";
+    client.on("data", (data: Buffer) => (end = (end + data.toString()).slice(-2_000)));
+    client.resume();
+    await expect.poll(() => end, { interval: 5, timeout: 10_000 }).toContain("event: complete");
+    expect(end).toContain("SLOW_CONSUMER");
+    client.destroy();
+  } finally {
+    vi.useRealTimers();
+    await own.gateway.close();
+  }
 });
 
 test("closing the gateway ends the streams without complete, behind what was sent", async () => {

@@ -1,7 +1,15 @@
 /** Clients that leave: what their sessions wait for is aborted, and nothing of those that stay. */
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { batch } from "../subscriptions/fake-broadcast.ts";
-import { connect, type Fixture, post, startFixture, subscribe } from "./gateway-fixture.ts";
+import {
+  connect,
+  type Fixture,
+  listening,
+  post,
+  type Socket,
+  startFixture,
+  subscribe,
+} from "./gateway-fixture.ts";
 import { sold } from "./shop-session.ts";
 
 let fixture: Fixture;
@@ -17,6 +25,7 @@ function close(): void {
   fixture.shop.open = new Promise((resolve) => (open = resolve));
 }
 
+const feed = "subscription { saleFeed { cursor events { id } } }";
 const ask = "{ shopActivity { sales } }";
 const patience = { interval: 5, timeout: 10_000 };
 const aborted = () => fixture.askings.map(({ signal }) => signal.aborted);
@@ -102,3 +111,43 @@ test.each(["complete", "close"])("a subscription is aborted by its end: %s", asy
 function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 50));
 }
+
+test.each([
+  [
+    "a feed that is followed",
+    async (socket: Socket) => {
+      socket.say(subscribe("1", feed));
+      await listening(fixture, 1);
+    },
+  ],
+  ["a feed that was just asked for", async (socket: Socket) => socket.say(subscribe("1", feed))],
+  [
+    "a query that is not answered yet",
+    async (socket: Socket) => {
+      close();
+      socket.say(subscribe("1", ask));
+      await expect.poll(aborted, patience).toEqual([false]);
+    },
+  ],
+] as [string, (socket: Socket) => Promise<void>][])(
+  "the id of %s is free when it is completed",
+  async (_, begin) => {
+    const socket = await connect(fixture.gateway);
+    await begin(socket);
+    // the gateway reads both at once
+    socket.say({ type: "complete", id: "1" });
+    socket.say(subscribe("1", feed));
+    socket.say({ type: "ping" });
+    expect(await socket.next()).toEqual({ type: "pong" });
+    await listening(fixture, 1);
+    open?.();
+    await settled();
+    await fixture.broadcast.publish(batch("s-0", 1, [sold("Bern", 1, 1)]));
+    expect(await socket.next()).toMatchObject({ id: "1", type: "next", payload: { data: { saleFeed: {} } } });
+    socket.say({ type: "complete", id: "1" });
+    await listening(fixture, 0);
+    socket.say({ type: "ping" });
+    expect(await socket.next()).toEqual({ type: "pong" });
+    socket.close();
+  },
+);

@@ -1,5 +1,5 @@
 /** Subscriptions that mean the same are one execution; those that do not are not. Over real sockets. */
-import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { batch } from "../subscriptions/fake-broadcast.ts";
 import {
   connect,
@@ -144,6 +144,41 @@ test("who resumes is caught up by itself, and then follows with the others", asy
     expect([await socket.next(), await socket.next()].map(({ payload }) => payload)).toEqual(expected);
 });
 
+describe("what was read before it follows with the others, in a shard that they have not been told of,", () => {
+  /** Has read two events of the shard, and follows as the others do. */
+  async function resumed(shard: string): Promise<Socket> {
+    const first = await open("1", feedQuery);
+    await listening(fixture, 1);
+    await publish(1);
+    const { cursor } = ((await first.next()) as FeedMessage).payload.data.saleFeed;
+    await fixture.broadcast.publish(batch(shard, 1, [sold("Bern", 1, 1), sold("Bern", 1, 2)]));
+    expect(eventsIn(await first.next())).toHaveLength(2);
+    first.close();
+    await listening(fixture, 0);
+    const again = await open("2", feedQuery, { after: cursor });
+    expect(eventsIn(await again.next())).toEqual([`${shard}:1:0`, `${shard}:2:0`]);
+    await listening(fixture, 1);
+    return again;
+  }
+
+  test("is not sent again when it is told again", async () => {
+    const again = await resumed("told-again");
+    await fixture.broadcast.publish(
+      batch("told-again", 1, [sold("Bern", 1, 1), sold("Bern", 1, 2), sold("Bern", 1, 3)]),
+    );
+    expect(eventsIn(await again.next())).toEqual(["told-again:3:0"]);
+  });
+
+  test("is what the next update has to follow", async () => {
+    const again = await resumed("broken");
+    await fixture.broadcast.publish(batch("broken", 4, [sold("Bern", 1, 4)]));
+    expect(await again.next()).toMatchObject({
+      type: "error",
+      payload: [{ extensions: { code: "CURSOR_EXPIRED" } }],
+    });
+  });
+});
+
 test("a literal cursor is a cursor too", async () => {
   const first = await open("1", feedQuery);
   await listening(fixture, 1);
@@ -156,6 +191,55 @@ test("a literal cursor is a cursor too", async () => {
   );
   expect(eventsIn(await again.next())).toEqual(eventsIn(await first.next()));
 });
+
+test.each([
+  [
+    "the default of its variable",
+    (cursor: string) => [
+      `subscription ($after: Cursor = "${cursor}") { saleFeed(after: $after) { cursor events { id cost } } }`,
+    ],
+  ],
+  [
+    "two selections of the field",
+    (cursor: string) => [
+      `subscription ($after: Cursor) {
+        saleFeed(after: $after) { cursor }
+        saleFeed(after: $after) { events { id cost } }
+      }`,
+      { after: cursor },
+    ],
+  ],
+  [
+    "a selection and a fragment",
+    (cursor: string) => [
+      `subscription ($after: Cursor) { saleFeed(after: $after) { cursor } ...More }
+      fragment More on Subscription { saleFeed(after: $after) { events { id cost } } }`,
+      { after: cursor },
+    ],
+  ],
+  [
+    "a fragment",
+    (cursor: string) => [
+      `subscription { ...All } fragment All on Subscription {
+        saleFeed(after: "${cursor}") { cursor events { id cost } }
+      }`,
+    ],
+  ],
+] as [string, (cursor: string) => [string, object?]][])(
+  "a cursor that is given by %s is one, and the selection stays",
+  async (_, asked) => {
+    const first = await open("1", feedQuery);
+    await listening(fixture, 1);
+    await publish(1);
+    const { cursor } = ((await first.next()) as FeedMessage).payload.data.saleFeed;
+    await publish(2);
+    const again = await open("1", ...asked(cursor));
+    const sent = async (socket: Socket) => ((await socket.next()) as FeedMessage).payload.data.saleFeed;
+    expect(await sent(again)).toEqual(await sent(first));
+    await publish(1);
+    expect(await sent(again)).toEqual(await sent(first));
+  },
+);
 
 test("who joins an insight later is sent its newest state first, without another execution", async () => {
   const query = "subscription { shopActivityUpdated { sales } }";
