@@ -298,8 +298,8 @@ describe("a packed segment", () => {
     const check = fc.property(states, (byIndex) => {
       const buckets = new Map(Object.entries(byIndex).map(([index, state]) => [Number(index), [...state]]));
       const indexes = [...buckets.keys()].sort((a, b) => a - b);
-      const values = [0, 1].map((i) => indexes.map((index) => buckets.get(index)![i]));
-      expect(packBuckets(buckets, 2)).toBe(JSON.stringify([indexes, ...values]));
+      const cells = [0, 1].map((i) => indexes.map((index) => buckets.get(index)![i]));
+      expect(packBuckets(buckets, 2)).toBe(JSON.stringify([indexes, ...cells]));
     });
     fc.assert(check, { seed: 20_010_628, numRuns: 5_000 });
   });
