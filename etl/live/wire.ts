@@ -12,7 +12,7 @@ import { type Instant, isInstant } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";
 import { eventReader, type EventReader, type JsonObject, Problem } from "./columns.ts";
 import { bytesOf, type Found, isObject, objectsIn } from "./lines.ts";
-import { QuickEvent, quickReader } from "./quick-reader.ts";
+import { QuickEvent, type QuickReader, quickReader } from "./quick-reader.ts";
 
 /** An event and where it stands: `index` is the number of its line in the record, from 0. */
 export interface DecodedEvent {
@@ -98,34 +98,33 @@ const atOnce = 64 * 1024; // bytes: what they are parsed to stays in the process
  */
 export function decodeRecords(source: Source, records: readonly StreamRecord[]): Decoded[] {
   const decoded: Decoded[] = [];
+  const [quick, read] = [quickReader(source), eventReader(source)];
   for (let next = 0; next < records.length; ) {
     const parsed: (readonly Found[])[] = [];
     for (let bytes = 0; bytes < atOnce && next < records.length; next++) {
       bytes += records[next]!.data.length;
-      parsed.push(found(source, records[next]!));
+      parsed.push(linesOf(quick, records[next]!));
     }
-    for (const lines of parsed) decoded.push(decode(source, records[decoded.length]!, lines));
+    for (const lines of parsed) decoded.push(decode(source, read, records[decoded.length]!, lines));
   }
   return decoded;
 }
 
 /** Never throws: what is wrong with a record is in `poison`. */
 export function decodeRecord(source: Source, record: StreamRecord): Decoded {
-  return decode(source, record, found(source, record));
+  return decode(source, eventReader(source), record, linesOf(quickReader(source), record));
 }
 
-function found(source: Source, { data, arrival }: StreamRecord): readonly Found[] {
-  const quick = quickReader(source);
+function linesOf(quick: QuickReader, { data, arrival }: StreamRecord): readonly Found[] {
   return objectsIn(data, (bytes, start) => quick(bytes, start, arrival));
 }
 
-function decode(source: Source, record: StreamRecord, lines: readonly Found[]): Decoded {
+function decode(source: Source, read: EventReader, record: StreamRecord, lines: readonly Found[]): Decoded {
   const { sequence } = record;
   const events: DecodedEvent[] = [];
   const poison: Poison[] = [];
   const barriers: Barrier[] = [];
   const replay = source.stream?.replay === true;
-  const read = eventReader(source);
   let arrival = replay ? null : record.arrival;
   for (const { index, line, object } of lines) {
     if (object instanceof QuickEvent) {
