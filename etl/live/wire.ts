@@ -157,17 +157,17 @@ function decode(source: Source, read: EventReader, record: StreamRecord, lines: 
 
 /** The row numbers of the replayed events in a record, applied or not. */
 export function replayedRows(record: StreamRecord): number[] {
-  return objectsIn(record.data).flatMap(({ object }) =>
-    !(object instanceof Problem || object instanceof QuickEvent) && object[kindKey] === "replay"
-      ? [Number(object["row"])]
-      : [],
-  );
+  return envelopesIn(record, "replay").map(({ row }) => Number(row));
 }
 
 /** The dead letters whose events a record holds once more, applied or not. */
 export function resentLetters(record: StreamRecord): string[] {
-  return objectsIn(record.data).flatMap(({ object }) =>
-    !(object instanceof Problem) && object[kindKey] === "resent" ? [String(object["of"])] : [],
+  return envelopesIn(record, "resent").map(({ of }) => String(of));
+}
+
+function envelopesIn({ data }: StreamRecord, kind: string): JsonObject[] {
+  return objectsIn(data).flatMap(({ object }) =>
+    object instanceof Problem || object instanceof QuickEvent || object[kindKey] !== kind ? [] : [object],
   );
 }
 
