@@ -26,11 +26,13 @@ export function announcer({ broadcast, effects }: AnnouncerOptions): Announcer {
   return {
     publish: async (update) => {
       const { stream, shard, through } = update;
+      let isTold = false;
       try {
-        if (lost.size > 0) await publishGap(effects, broadcast, stream, lost);
         await bounded(effects, broadcast, update);
+        isTold = true;
+        if (lost.size > 0) await publishGap(effects, broadcast, stream, lost);
       } catch (error) {
-        lost.set(shard, through);
+        if (!isTold) lost.set(shard, through);
         effects.log.warn({ err: error, shard }, "The broadcast is down; a gap marker will follow");
       }
     },

@@ -19,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => cloud.close());
 
 test.for(seedsOf(0, 1, 0.05))(
-  "counts every event once, whatever happens: $seeds",
+  "counts every event once, whatever happens: histories $name",
   { timeout: 600_000 },
   async ({ seeds }) => {
     for (const seed of seeds) {

@@ -16,7 +16,7 @@ test.for(found)("seed $seed: $what", async ({ seed }) => {
 });
 
 test.for(seedsOf(0, 2))(
-  "counts every event once, whatever happens: $seeds",
+  "counts every event once, whatever happens: histories $name",
   { timeout: 300_000 },
   async ({ seeds }) => {
     for (const seed of seeds) await expect(runHistory(code, seed)).resolves.toBeUndefined();

@@ -114,11 +114,11 @@ const mutations: readonly (Mutation & { readonly as: RegExp })[] = [
     as: /dead letters, not/,
   },
   {
-    mistake: "tells no gap",
-    file: "live/announce.ts",
-    code: "{ ...update, gap: true }",
-    instead: "update",
-    as: /no gap was told/,
+    mistake: "does not say which record an update follows",
+    file: "live/batch.ts",
+    code: "    after,\n    through,",
+    instead: "    after: null,\n    through,",
+    as: /The feed told visit/,
   },
 ];
 

@@ -2,7 +2,8 @@
 import { parquetReadObjects } from "hyparquet";
 import { groupedBy } from "../../etl/batch/chunks.ts";
 import type { Warehouse } from "../../src/backends/warehouse.ts";
-import { adder, contributor, emptyState, type State } from "../../src/model/fold.ts";
+import { matcher } from "../../src/model/filter.ts";
+import { emptyState, mergeState, type State } from "../../src/model/fold.ts";
 import { sourceRollup } from "../../src/model/gold.ts";
 import type { Product } from "../../src/model/product.ts";
 import { floorTo } from "../../src/model/time.ts";
@@ -107,9 +108,6 @@ function counts(options: WarehouseOptions, sql: string): Promise<string[][]> {
 }
 
 function goldOf(product: Product, rows: readonly Visit[]): GoldRow[] {
-  const { components } = product;
-  const contribute = contributor(components);
-  const add = adder(components);
   const keyed = rows.flatMap((visit) => [
     { id: JSON.stringify([sourceRollup, null, []]), visit },
     ...product.rollups.map(({ name, dimensions, finest }) => ({
@@ -118,12 +116,18 @@ function goldOf(product: Product, rows: readonly Visit[]): GoldRow[] {
     })),
   ]);
   return [...groupedBy(keyed, ({ id }) => id)].map(([id, found]) => {
-    const state: State = emptyState(components);
-    const contributions = new Float64Array(components.length);
-    for (const { visit } of found) {
-      contribute({ ...visit }, contributions, 0);
-      add(state, 0, contributions, 0);
-    }
+    const state: State = emptyState(product.components);
+    for (const { visit } of found) mergeState(product.components, state, stateOf(product, visit));
     return [...(JSON.parse(id) as [string, number | null, string[]]), state];
+  });
+}
+
+function stateOf({ components }: Product, visit: Visit): State {
+  return components.map(({ aggregate }) => {
+    if (aggregate.kind === "count") return 1;
+    if (aggregate.kind === "countIf") return matcher(aggregate.where)({ ...visit }) ? 1 : 0;
+    if (!("column" in aggregate)) throw new TypeError(`No product of visits has a ${aggregate.kind}.`);
+    const value = visit[aggregate.column as "amount"];
+    return aggregate.kind === "countOf" ? Number(value !== null) : value;
   });
 }
