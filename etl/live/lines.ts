@@ -36,6 +36,15 @@ const maxUnzipped = 64 * 1024 * 1024;
 
 const isGzip = (data: Uint8Array): boolean => data[0] === 0x1f && data[1] === 0x8b;
 
+/** How many bytes data unpacks to, as gzip says at its end: what decoding takes of memory goes by that. */
+export function unpackedLength(data: Uint8Array): number {
+  if (!isGzip(data) || data.length < leastGzip) return data.length;
+  const stated = new DataView(data.buffer, data.byteOffset, data.length).getUint32(data.length - 4, true);
+  return Math.max(data.length, Math.min(stated, maxUnzipped));
+}
+
+const leastGzip = 18; // its head and its end
+
 function unzipped(data: Uint8Array): Uint8Array | Problem {
   try {
     return gunzipSync(data, { maxOutputLength: maxUnzipped });

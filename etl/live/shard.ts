@@ -8,10 +8,11 @@ import type { Instant } from "../../src/model/time.ts";
 import { runBatch, updateOf } from "./batch.ts";
 import type { Position } from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
+import { unpackedLength } from "./lines.ts";
 import { enterShard } from "./live-start.ts";
 import type { LivePath } from "./path.ts";
 
-/** A window closes when it is so old, holds so many records or so many bytes, whichever comes first. */
+/** A window closes when it is so old, holds so many records or so many bytes of them unpacked, whichever comes first. */
 export interface WindowLimits {
   readonly ageMs: number;
   readonly records: number;
@@ -76,7 +77,7 @@ const emptyWindow = (openedAt: Instant): Window => ({ openedAt, records: [], byt
 
 function collect(window: Window, record: StreamRecord): void {
   window.records.push(record);
-  window.bytes += record.data.length;
+  window.bytes += unpackedLength(record.data);
 }
 
 function isFull({ openedAt, records, bytes }: Window, limits: WindowLimits, now: Instant): boolean {
