@@ -43,7 +43,7 @@ program
   .argument("[sources...]", "names of sources (default: all that have a stream)")
   .option("--window <ms>", "a micro-batch closes when it is so old (default: SLUICE_WINDOW_MS, or 60000)")
   .option("--records <n>", "or holds so many records (default 10000)")
-  .option("--bytes <n>", "or so many bytes of them (default 16777216)")
+  .option("--bytes <n>", "or so many bytes of them, unpacked (default 16777216)")
   .option("--metrics-port <port>", "serve /metrics, as Prometheus reads them, and /health on HOST")
   .description("the micro-batches of one machine, until SIGINT or SIGTERM")
   .addHelpText(

@@ -134,7 +134,8 @@ async function liveFrom(product: Product, control: ControlStore): Promise<Instan
   const checkpoints = await control.list<Checkpoint>(checkpointKey(product.source.stream!, "").pk);
   const start = await control.get<LiveStart>(liveStartKey(product));
   if (start === null) return null;
-  return Math.max(start.value.from, ...checkpoints.flatMap(({ value }) => missedUntil(value, product) ?? []));
+  const { from, sweptUntil = from } = start.value;
+  return Math.max(from, sweptUntil, ...checkpoints.flatMap(({ value }) => missedUntil(value, product) ?? []));
 }
 
 function overtaken(product: Product): SluiceError {

@@ -10,9 +10,9 @@
  * any more has the time that retention gives it, as for segments. The archive commits after a batch is applied and
  * coverage is behind its barriers, so no batch under way writes such an item, and removal needs no condition. One that
  * is repeated, thaws later or is of another shape's consumer finds no watermark and makes an item of a part of the
- * events: nobody reads it, and its version is above those before. The live start moves along, so that whoever asked for a swept bucket all the same, by
- * another declaration's coverage, would be told that it is partial. Removal comes before the mark that it has happened:
- * a crash repeats it, and two sweeps do the same.
+ * events: nobody reads it, and its version is above those before. The mark that says what is swept is read with the live
+ * items, so that whoever asked for a swept bucket all the same, by another declaration's coverage, would be told that it
+ * is partial. Removal comes before that mark: a crash repeats it, and two sweeps do the same.
  */
 import type { Versioned } from "../../src/backends/control-store.ts";
 import { type LiveStart, liveStartKey } from "../../src/model/control.ts";
@@ -48,7 +48,7 @@ async function sweepShape(product: Product, shape: Shape, covered: Instant, deps
       const removed = await deps.insights.removeLive(deps.insights.listLive(key));
       items += removed;
     });
-    start = { ...start, from: Math.max(start.from, end), sweptUntil: end };
+    start = { ...start, sweptUntil: end };
     const moved = await deps.control.put({ pk: shape.pk, sk: shape.sk }, start, revision);
     // a consumer has moved the start, or another sweep was here: the next one finds out
     if (moved === null || items >= maxItems) break;

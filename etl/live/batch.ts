@@ -13,6 +13,7 @@ import { advance, beforeAll, type Position, type Reached } from "./checkpoint.ts
 import { untilDone } from "./effects.ts";
 import { groupByItem } from "./fold.ts";
 import type { LivePath } from "./path.ts";
+import { withoutBuried } from "./buried.ts";
 import { type Decoded, type DecodedEvent, decodeRecords } from "./wire.ts";
 
 export interface BatchResult {
@@ -37,15 +38,16 @@ export async function runBatch(
 ): Promise<BatchResult> {
   const startedAt = path.effects.clock();
   const decoded = decodeRecords(path.source, records);
-  const events = await path.enricher.enrich(decoded.flatMap((record) => record.events));
   const dead = await bury(path, shard, records, decoded);
+  const { alive, buried } = await withoutBuried(path, shard, decoded);
+  const events = await path.enricher.enrich(alive);
   const { changes, ...cost } = await path.applier.apply(shard, groupByItem(path.targets, events));
   const checkpoint = checkpointAfter(path, position, decoded, events);
   const barrier = decoded.flatMap((record) => record.barriers).at(-1) ?? null;
   await path.archive.add(shard, { events, through: checkpoint.sequence, barrier });
   await path.announcer.publish(updateOf(path, shard, after, checkpoint, changes, events));
   const moved = await advance(path, shard, position, checkpoint);
-  const counts = { in: events.length + dead, applied: events.length, dead };
+  const counts = { in: events.length + dead + buried, applied: events.length, dead: dead + buried };
   const amounts = { ...counts, ...cost, items: changes.length };
   path.metrics.batch({ shard, ...amounts, ...measuresOf(path, records, startedAt) });
   return { ...counts, position: moved };

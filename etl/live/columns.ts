@@ -17,6 +17,12 @@ export class Problem {
 /** Reads the event in a JSON object that arrived at `arrival`. */
 export type EventReader = (object: JsonObject, arrival: Instant) => Event | Problem;
 
+/** All events of a source have the same properties in the same order, so that they are fast to read. */
+export function emptyEvent({ ownColumns, lookups }: Source): Readonly<Record<string, Value>> {
+  const enriched = lookups.flatMap(({ take }) => take.map(({ column }) => column));
+  return Object.fromEntries([...ownColumns, ...enriched].map(({ property }) => [property, null]));
+}
+
 const compiled = new WeakMap<Source, EventReader>();
 
 /** The reader of a source's events, which is made once. */
@@ -32,11 +38,7 @@ export function eventReader(source: Source): EventReader {
  */
 function readerOf(source: Source): EventReader {
   const columns = source.ownColumns.map((column) => ({ column, ...column, read: readers[column.type] }));
-  const enriched = source.lookups.flatMap(({ take }) => take.map(({ column }) => column));
-  // all events of a source have the same properties in the same order, so that they are fast to read
-  const empty: Readonly<Record<string, Value>> = Object.fromEntries(
-    [...columns, ...enriched].map(({ property }) => [property, null]),
-  );
+  const empty = emptyEvent(source);
   return (object, arrival) => {
     const event = { ...empty };
     for (const { column, name, property, nullable, read } of columns) {
@@ -83,9 +85,14 @@ function whyNot({ type }: Column, raw: unknown): string {
   return typeProblem(raw as Value, type) ?? "is not well-formed Unicode";
 }
 
+/** Later than its source's lateness after its time, or more than a day before it. */
+export function isLate({ stream }: Source, time: Instant, arrival: Instant): boolean {
+  return !(time >= arrival - (stream?.latenessMs ?? 0) && time <= arrival + dayMs);
+}
+
 function latenessProblem(source: Source, time: Instant, arrival: Instant): Problem | null {
+  if (!isLate(source, time, arrival)) return null;
   const latenessMs = source.stream?.latenessMs ?? 0;
-  if (time >= arrival - latenessMs && time <= arrival + dayMs) return null;
   return new Problem(
     "TOO_LATE",
     `An event arrives at most ${latenessMs} ms after its time and at most a day before it. "${source.time.name}" is ${formatInstant(time)}, it arrived at ${formatInstant(arrival)}.`,

@@ -52,6 +52,7 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
   const ended = new Set<string>();
   const running = new Map<string, Promise<void>>();
   const failures: unknown[] = [];
+  let next = new AbortController();
   const start = async (shard: string): Promise<void> => {
     try {
       if (await consumeShard(options, shard)) ended.add(shard);
@@ -59,18 +60,19 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
       failures.push(error);
       failed.abort();
     }
+    next.abort();
   };
   const followShards = shardFollower(options.path, await knownShards(options.path));
   try {
     while (!effects.signal.aborted) {
       // a shard that ends while the others are followed is looked at next, not when shards are listed again
-      const followed = new Set(ended);
+      next = new AbortController();
       const shards = await untilDone(effects, "Listing shards", () => options.events.shards());
       await followShards(shards, ended);
       for (const { id } of shards.filter((shard) => isDue(shard, shards, ended)))
         if (!running.has(id)) running.set(id, start(id));
-      const open = [...running].filter(([id]) => !followed.has(id)).map(([, end]) => end);
-      await soonest(effects, open);
+      // no race with the shards' promises: each would remember every round of its life
+      await effects.wait(listShardsMs, AbortSignal.any([effects.signal, next.signal]));
     }
   } finally {
     await Promise.all(running.values());
@@ -81,11 +83,4 @@ async function consumeShards(options: ShardOptions, failed: AbortController): Pr
 /** A parent that retention has removed from the stream has nothing left to say. */
 function isDue({ parents }: Shard, shards: readonly Shard[], ended: ReadonlySet<string>): boolean {
   return parents.every((parent) => ended.has(parent) || !shards.some(({ id }) => id === parent));
-}
-
-async function soonest(effects: Effects, ends: readonly Promise<void>[]): Promise<void> {
-  const over = new AbortController();
-  const next = effects.wait(listShardsMs, AbortSignal.any([effects.signal, over.signal]));
-  await Promise.race([next, ...ends]);
-  over.abort();
 }

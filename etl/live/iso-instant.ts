@@ -19,6 +19,50 @@ export function isoInstant(text: string): Instant | null {
   return Number.isNaN(common) ? uncommon(text) : checked(common);
 }
 
+/** The length of the form with milliseconds and Z: 2001-06-28T00:00:00.000Z. */
+export const isoLength = 24;
+
+/** The instant in ASCII bytes of that form; null where they have another. */
+export function instantIn(bytes: Uint8Array, at: number): Instant | null {
+  if (!hasForm(bytes, at)) return null;
+  const year = pairIn(bytes, at) * 100 + pairIn(bytes, at + 2);
+  const month = pairIn(bytes, at + 5);
+  const day = pairIn(bytes, at + 8);
+  const hours = pairIn(bytes, at + 11);
+  const minutes = pairIn(bytes, at + 14);
+  const seconds = pairIn(bytes, at + 17);
+  const fraction = pairIn(bytes, at + 20) * 10 + digitOf(bytes[at + 22]);
+  // NaN compares as false
+  const isTime = hours <= 23 && minutes <= 59 && seconds <= 59 && fraction >= 0;
+  if (!isTime || !isDay(year, month, day)) return null;
+  const minute = (daysBefore(year, month, day) * 24 + hours) * 60 + minutes;
+  return checked((minute * 60 + seconds) * 1_000 + fraction);
+}
+
+function hasForm(bytes: Uint8Array, at: number): boolean {
+  return (
+    bytes[at + 4] === dash &&
+    bytes[at + 7] === dash &&
+    bytes[at + 10] === upperT &&
+    bytes[at + 13] === colon &&
+    bytes[at + 16] === colon &&
+    bytes[at + 19] === dot &&
+    bytes[at + 23] === upperZ
+  );
+}
+
+function pairIn(bytes: Uint8Array, at: number): number {
+  return digitOf(bytes[at]) * 10 + digitOf(bytes[at + 1]);
+}
+
+function digitOf(byte: number | undefined): number {
+  return byte !== undefined && byte >= 0x30 && byte <= 0x39 ? byte - 0x30 : Number.NaN;
+}
+
+function isDay(year: number, month: number, day: number): boolean {
+  return month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month);
+}
+
 function checked(at: Instant): Instant | null {
   return isInstant(at) ? at : null;
 }
@@ -30,10 +74,7 @@ function dateAt(text: string): number {
   const year = digits(text, 0) * 100 + digits(text, 2);
   const month = digits(text, 5);
   const day = digits(text, 8);
-  // NaN compares as false
-  return month >= 1 && month <= 12 && day >= 1 && day <= daysOf(year, month)
-    ? daysBefore(year, month, day) * dayMs
-    : Number.NaN;
+  return isDay(year, month, day) ? daysBefore(year, month, day) * dayMs : Number.NaN;
 }
 
 /** HH:MM, HH:MM:SS or HH:MM:SS.mmm after the date, then nothing or Z: milliseconds, or NaN for any other form. */
@@ -72,8 +113,7 @@ function digits(text: string, at: number): number {
 }
 
 function digit(text: string, at: number): number {
-  const value = text.charCodeAt(at) - 0x30;
-  return value >= 0 && value <= 9 ? value : Number.NaN;
+  return digitOf(text.charCodeAt(at));
 }
 
 const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];

@@ -4,6 +4,7 @@
  */
 import { gunzipSync } from "node:zlib";
 import { type JsonObject, Problem } from "./columns.ts";
+import type { QuickEvent } from "./quick-reader.ts";
 
 /** A line as text; as bytes where it is not UTF-8. */
 export type Line = string | Uint8Array;
@@ -12,14 +13,17 @@ export type Line = string | Uint8Array;
 export interface Found {
   readonly index: number;
   readonly line: Line;
-  readonly object: JsonObject | Problem;
+  readonly object: JsonObject | Problem | QuickEvent;
 }
 
+/** Reads a line that begins at `start` of the data, if it can without parsing JSON. */
+type Quick = (data: Uint8Array, start: number) => QuickEvent | null;
+
 /** Every line in order, blank ones excepted; the whole data where it holds nothing else. */
-export function objectsIn(data: Uint8Array): readonly Found[] {
-  if (!isGzip(data)) return linesOf(data);
+export function objectsIn(data: Uint8Array, quick: Quick = () => null): readonly Found[] {
+  if (!isGzip(data)) return linesOf(data, quick);
   const plain = unzipped(data);
-  return plain instanceof Problem ? [{ index: 0, line: data, object: plain }] : linesOf(plain);
+  return plain instanceof Problem ? [{ index: 0, line: data, object: plain }] : linesOf(plain, quick);
 }
 
 /** As it was before it was read. */
@@ -32,6 +36,15 @@ const maxUnzipped = 64 * 1024 * 1024;
 
 const isGzip = (data: Uint8Array): boolean => data[0] === 0x1f && data[1] === 0x8b;
 
+/** How many bytes data unpacks to, as gzip says at its end: what decoding takes of memory goes by that. */
+export function unpackedLength(data: Uint8Array): number {
+  if (!isGzip(data) || data.length < leastGzip) return data.length;
+  const stated = new DataView(data.buffer, data.byteOffset, data.length).getUint32(data.length - 4, true);
+  return Math.max(data.length, Math.min(stated, maxUnzipped));
+}
+
+const leastGzip = 18; // its head and its end
+
 function unzipped(data: Uint8Array): Uint8Array | Problem {
   try {
     return gunzipSync(data, { maxOutputLength: maxUnzipped });
@@ -43,7 +56,34 @@ function unzipped(data: Uint8Array): Uint8Array | Problem {
   }
 }
 
-function linesOf(data: Uint8Array): readonly Found[] {
+function linesOf(data: Uint8Array, quick: Quick): readonly Found[] {
+  const first = quick(data, 0);
+  // one that is whole in its line has others beside it
+  return first !== null && isLineEnd(data, first.end) ? quickLines(data, first, quick) : slowLines(data);
+}
+
+function isLineEnd(data: Uint8Array, at: number): boolean {
+  return at === data.length || data[at] === newline;
+}
+
+function quickLines(data: Uint8Array, first: QuickEvent, quick: Quick): readonly Found[] {
+  const found: Found[] = [{ index: 0, line: "", object: first }];
+  for (let start = first.end + 1, index = 1; start < data.length; index++) {
+    const object = quick(data, start);
+    if (object !== null && isLineEnd(data, object.end)) {
+      found.push({ index, line: "", object });
+      start = object.end + 1;
+      continue;
+    }
+    const bytes = lineAt(data, start);
+    const line = textOf(bytes) ?? bytes;
+    if (!isBlank(line)) found.push(foundIn(line, index));
+    start += bytes.length + 1;
+  }
+  return found;
+}
+
+function slowLines(data: Uint8Array): readonly Found[] {
   const whole = textOf(data) ?? data;
   if (typeof whole === "string" && !whole.includes("\n")) return [foundIn(whole, 0)];
   const lines = typeof whole === "string" ? whole.split("\n") : split(whole);
@@ -70,12 +110,16 @@ const newline = 0x0a;
 function split(data: Uint8Array): Line[] {
   const lines: Line[] = [];
   for (let start = 0; start <= data.length; ) {
-    const found = data.indexOf(newline, start);
-    const bytes = data.subarray(start, found < 0 ? data.length : found);
+    const bytes = lineAt(data, start);
     lines.push(textOf(bytes) ?? bytes);
     start += bytes.length + 1;
   }
   return lines;
+}
+
+function lineAt(data: Uint8Array, start: number): Uint8Array {
+  const end = data.indexOf(newline, start);
+  return data.subarray(start, end < 0 ? data.length : end);
 }
 
 /** Bytes that are not UTF-8 are not blank. */

@@ -18,6 +18,7 @@ import { runBatch } from "./batch.ts";
 import type { Position } from "./checkpoint.ts";
 import { type Effects, type Log, untilDone, waitFor } from "./effects.ts";
 import { knownShards, shardFollower } from "./follow-shards.ts";
+import { unpackedLength } from "./lines.ts";
 import { ensureLiveStarts, enterShard } from "./live-start.ts";
 import { type LivePath, livePath, type LivePathOptions } from "./path.ts";
 import { consumeShard, type ShardOptions, shardReader } from "./shard.ts";
@@ -158,7 +159,7 @@ async function consume(run: Run, { shard, records }: Batch): Promise<void> {
   const position = await runMissed(run, shard, entered, records[0]!.sequence);
   const done = position?.value.sequence ?? null;
   const left = done === null ? records : records.filter(({ sequence }) => sequence > done);
-  if (left.length > 0) await runWindow(run, shard, position, done, left);
+  await runWindows(run, shard, position, done, left);
 }
 
 /** Where the shard stands, once its parents are through. */
@@ -205,12 +206,38 @@ async function runMissed(run: Run, shard: string, entered: Position, first: stri
     if (missed.length > 0) {
       const details = { shard, records: missed.length };
       run.path.effects.log.warn(details, "Records that the mapping has left out are read from the stream");
-      position = await runWindow(run, shard, position, after, missed);
+      position = await runWindows(run, shard, position, after, missed);
       after = missed.at(-1)!.sequence;
       limit = window.records;
     }
     if (missed.length < records.length || next === null || millisBehindLatest === 0) return position;
     checkStopped(run);
+  }
+}
+
+/** One window as a rule, several where gzip holds more than one may. */
+async function runWindows(
+  run: Run,
+  shard: string,
+  entered: Position,
+  before: string | null,
+  records: readonly StreamRecord[],
+): Promise<Position> {
+  let [position, after] = [entered, before];
+  for (const some of windowsOf(records)) {
+    position = await runWindow(run, shard, position, after, some);
+    after = some.at(-1)!.sequence;
+  }
+  return position;
+}
+
+function* windowsOf(records: readonly StreamRecord[]): Iterable<readonly StreamRecord[]> {
+  let [from, bytes] = [0, 0];
+  for (let end = 1; end <= records.length; end++) {
+    bytes += unpackedLength(records[end - 1]!.data);
+    if (bytes < window.bytes && end < records.length) continue;
+    yield records.slice(from, end);
+    [from, bytes] = [end, 0];
   }
 }
 

@@ -9,6 +9,7 @@
 import type { ArchiveReader } from "../../src/backends/archive-reader.ts";
 import type { Broadcast } from "../../src/backends/broadcast.ts";
 import type { ControlStore } from "../../src/backends/control-store.ts";
+import type { DeadLetters } from "../../src/backends/dead-letters.ts";
 import type { EventStream } from "../../src/backends/event-stream.ts";
 import type { InsightStore } from "../../src/backends/insight-store.ts";
 import type { Lake } from "../../src/backends/lake.ts";
@@ -46,6 +47,7 @@ export interface RebuildOptions {
   readonly lake: Lake;
   readonly archive: ArchiveReader;
   readonly events: EventStream;
+  readonly deadLetters: DeadLetters;
   readonly broadcast: Broadcast;
   readonly effects: Effects;
   readonly progress?: (progress: RebuildProgress) => void;

@@ -12,11 +12,12 @@ import { type ItemKey, itemId } from "../../src/model/layout.ts";
 import type { Source } from "../../src/model/source.ts";
 import type { Instant } from "../../src/model/time.ts";
 import type { ArchivedFile, ArchivedShard } from "./archived.ts";
-import { type Effects, inParallel } from "./effects.ts";
+import { inParallel } from "./effects.ts";
 import type { Enricher } from "./enrich.ts";
 import { groupByItem, type ItemEvents, type LiveTarget, positionsOf } from "./fold.ts";
+import { withoutBuried, type BuriedOptions } from "./buried.ts";
 import { recordsAfter } from "./tail.ts";
-import { decodeRecord, type DecodedEvent } from "./wire.ts";
+import { decodeRecords, type DecodedEvent } from "./wire.ts";
 
 /** A live rollup, its items counted anew from the start of a period on. */
 export interface RebuiltTarget extends LiveTarget {
@@ -36,13 +37,12 @@ export interface RecomputedItem {
   readonly shards: Set<string>;
 }
 
-export interface RecomputeOptions {
+export interface RecomputeOptions extends BuriedOptions {
   readonly source: Source;
   readonly targets: readonly RebuiltTarget[];
   readonly archive: ArchiveReader;
   readonly events: EventStream;
   readonly enricher: Enricher;
-  readonly effects: Effects;
 }
 
 const filesAtATime = 64;
@@ -139,8 +139,8 @@ export class Recompute {
     const after = this.through.get(shard) ?? "";
     for await (const records of recordsAfter(events, shard, after === "" ? null : after)) {
       effects.signal.throwIfAborted();
-      const decoded = records.flatMap((record) => decodeRecord(source, record).events);
-      const enriched = await enricher.enrich(decoded);
+      const { alive } = await withoutBuried(this.#options, shard, decodeRecords(source, records));
+      const enriched = await enricher.enrich(alive);
       // both at once: whoever looks at the items in between would find events without their watermark
       this.#add(shard, enriched);
       this.through.set(shard, records.at(-1)!.sequence);

@@ -8,12 +8,13 @@ import type { Instant } from "../../src/model/time.ts";
 import { runBatch, updateOf } from "./batch.ts";
 import type { Position } from "./checkpoint.ts";
 import { untilDone } from "./effects.ts";
+import { unpackedLength } from "./lines.ts";
 import { enterShard } from "./live-start.ts";
 import type { LivePath } from "./path.ts";
 
 /**
- * A window closes when it is so old, holds so many records or so many bytes, whichever comes first. The next one opens
- * then: what comes after a quiet while does not wait.
+ * A window closes when it is so old, holds so many records or so many bytes of them unpacked, whichever comes first. The
+ * next one opens then: what comes after a quiet while does not wait.
  */
 export interface WindowLimits {
   readonly ageMs: number;
@@ -79,7 +80,7 @@ const emptyWindow = (openedAt: Instant): Window => ({ openedAt, records: [], byt
 
 function collect(window: Window, record: StreamRecord): void {
   window.records.push(record);
-  window.bytes += record.data.length;
+  window.bytes += unpackedLength(record.data);
 }
 
 function isFull({ records, bytes }: Window, limits: WindowLimits): boolean {

@@ -12,6 +12,7 @@ import { type Instant, isInstant } from "../../src/model/time.ts";
 import type { Event } from "../../src/model/values.ts";
 import { eventReader, type EventReader, type JsonObject, Problem } from "./columns.ts";
 import { bytesOf, type Found, isObject, objectsIn } from "./lines.ts";
+import { QuickEvent, type QuickReader, quickReader } from "./quick-reader.ts";
 
 /** An event and where it stands: `index` is the number of its line in the record, from 0. */
 export interface DecodedEvent {
@@ -105,32 +106,40 @@ const atOnce = 64 * 1024; // bytes: what they are parsed to stays in the process
  */
 export function decodeRecords(source: Source, records: readonly StreamRecord[]): Decoded[] {
   const decoded: Decoded[] = [];
+  const [quick, read] = [quickReader(source), eventReader(source)];
   for (let next = 0; next < records.length; ) {
     const parsed: (readonly Found[])[] = [];
     for (let bytes = 0; bytes < atOnce && next < records.length; next++) {
-      const { data } = records[next]!;
-      bytes += data.length;
-      parsed.push(objectsIn(data));
+      bytes += records[next]!.data.length;
+      parsed.push(linesOf(quick, records[next]!));
     }
-    for (const found of parsed) decoded.push(decode(source, records[decoded.length]!, found));
+    for (const lines of parsed) decoded.push(decode(source, read, records[decoded.length]!, lines));
   }
   return decoded;
 }
 
 /** Never throws: what is wrong with a record is in `poison`. */
 export function decodeRecord(source: Source, record: StreamRecord): Decoded {
-  return decode(source, record, objectsIn(record.data));
+  return decode(source, eventReader(source), record, linesOf(quickReader(source), record));
 }
 
-function decode(source: Source, record: StreamRecord, found: readonly Found[]): Decoded {
+function linesOf(quick: QuickReader, { data, arrival }: StreamRecord): readonly Found[] {
+  return objectsIn(data, (bytes, start) => quick(bytes, start, arrival));
+}
+
+function decode(source: Source, read: EventReader, record: StreamRecord, lines: readonly Found[]): Decoded {
   const { sequence } = record;
   const events: DecodedEvent[] = [];
   const poison: Poison[] = [];
   const barriers: Barrier[] = [];
   const replay = source.stream?.replay === true;
-  const read = eventReader(source);
   let arrival = replay ? null : record.arrival;
-  for (const { index, line, object } of found) {
+  for (const { index, line, object } of lines) {
+    if (object instanceof QuickEvent) {
+      arrival = object.arrival ?? record.arrival;
+      events.push({ sequence, index, arrival, event: object.event });
+      continue;
+    }
     const stated = replay && !(object instanceof Problem) ? object["arrival"] : record.arrival;
     const decoded = object instanceof Problem ? object : decodeObject(read, replay, object, stated);
     if (decoded instanceof Problem) {
@@ -148,15 +157,17 @@ function decode(source: Source, record: StreamRecord, found: readonly Found[]): 
 
 /** The row numbers of the replayed events in a record, applied or not. */
 export function replayedRows(record: StreamRecord): number[] {
-  return objectsIn(record.data).flatMap(({ object }) =>
-    !(object instanceof Problem) && object[kindKey] === "replay" ? [Number(object["row"])] : [],
-  );
+  return envelopesIn(record, "replay").map(({ row }) => Number(row));
 }
 
 /** The dead letters whose events a record holds once more, applied or not. */
 export function resentLetters(record: StreamRecord): string[] {
-  return objectsIn(record.data).flatMap(({ object }) =>
-    !(object instanceof Problem) && object[kindKey] === "resent" ? [String(object["of"])] : [],
+  return envelopesIn(record, "resent").map(({ of }) => String(of));
+}
+
+function envelopesIn({ data }: StreamRecord, kind: string): JsonObject[] {
+  return objectsIn(data).flatMap(({ object }) =>
+    object instanceof Problem || object instanceof QuickEvent || object[kindKey] !== kind ? [] : [object],
   );
 }
 

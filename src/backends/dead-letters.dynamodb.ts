@@ -7,6 +7,7 @@
  */
 import { type AttributeValue, QueryCommand, type WriteRequest } from "@aws-sdk/client-dynamodb";
 import { SluiceError } from "../model/errors.ts";
+import type { Position } from "../model/position.ts";
 import { type BatchWriteOptions, writeInBatches } from "./batch-write.dynamodb.ts";
 import type {
   DeadLetter,
@@ -29,6 +30,7 @@ export function dynamoDeadLetters(options: BatchWriteOptions): DeadLetters {
       await writeInBatches(options, [letters.flatMap(requests)]);
     },
     page: (stream, shard, from) => readPage(options, stream, shard, from),
+    positions: (stream, shard, first, last) => readPositions(options, { stream, shard }, first, last),
     settle: async (letters, settled) => {
       await writeInBatches(options, [letters.map((letter) => outcomeRequest(letter, settled))]);
     },
@@ -86,15 +88,43 @@ async function readPage(
   }
 }
 
+async function readPositions(
+  options: BatchWriteOptions,
+  shard: Pick<LetterKey, "stream" | "shard">,
+  first: string,
+  last: string,
+): Promise<readonly Position[]> {
+  const positions: Position[] = [];
+  for (let after: string | null = null; ; ) {
+    const page = await query(options, partitionKey(shard), after, {
+      KeyConditionExpression: "pk = :pk AND sk BETWEEN :first AND :last",
+      // the next character after "#"
+      ExpressionAttributeValues: { ":first": { S: `${first}#` }, ":last": { S: `${last}$` } },
+      ProjectionExpression: "sk",
+    });
+    for (const item of page.found) if (suffixOf(item) === undefined) positions.push(positionOf(item));
+    if (page.last === null) return positions;
+    after = page.last;
+  }
+}
+
+interface Narrowed {
+  readonly KeyConditionExpression: string;
+  readonly ExpressionAttributeValues: Item;
+  readonly ProjectionExpression: string;
+}
+
 async function query(
   { client, table }: BatchWriteOptions,
   pk: string,
   after: string | null,
+  narrowed?: Narrowed,
 ): Promise<{ found: readonly Item[]; last: string | null }> {
   const command = new QueryCommand({
     TableName: table,
     KeyConditionExpression: "pk = :pk",
-    ExpressionAttributeValues: { ":pk": { S: pk } },
+    ...narrowed,
+    ExpressionAttributeValues: { ...narrowed?.ExpressionAttributeValues, ":pk": { S: pk } },
     ConsistentRead: true,
     ...(after !== null && { ExclusiveStartKey: { pk: { S: pk }, sk: { S: after } } }),
   });
@@ -121,8 +151,13 @@ function suffixOf(item: Item): string | undefined {
   return item["sk"]!.S!.split("#")[2];
 }
 
+function positionOf(item: Item): Position {
+  const [sequence, index] = item["sk"]!.S!.split("#");
+  return [sequence!, Number(index)];
+}
+
 function letterOf(stream: string, shard: string, [first, ...others]: readonly Item[]): StoredLetter {
-  const [sequence, index] = first!["sk"]!.S!.split("#");
+  const [sequence, index] = positionOf(first!);
   const outcome = others.find((item) => suffixOf(item) === outcomeSuffix);
   const parts = others
     .filter((item) => item !== outcome)
@@ -130,8 +165,8 @@ function letterOf(stream: string, shard: string, [first, ...others]: readonly It
   return {
     stream,
     shard,
-    sequence: sequence!,
-    index: Number(index),
+    sequence,
+    index,
     reason: first!["reason"]!.S!,
     detail: first!["detail"]!.S!,
     arrival: Number(first!["arrival"]!.N),

@@ -1,4 +1,5 @@
 /** Events that cannot be applied, kept with the reason, and with what became of them when somebody looked. */
+import type { Position } from "../model/position.ts";
 import type { Instant } from "../model/time.ts";
 
 /** Where a letter stands: shard, sortable sequence, index in its record. */
@@ -44,6 +45,8 @@ export interface DeadLetters {
   put(letters: readonly DeadLetter[]): Promise<void>;
   /** Some letters of a shard, read consistently, in an order that stays; from the first one on, or from `next` of a page. */
   page(stream: string, shard: string, from: string | null): Promise<LetterPage>;
+  /** Where letters of a shard stand from one sequence number to another, both included; read consistently. */
+  positions(stream: string, shard: string, first: string, last: string): Promise<readonly Position[]>;
   /** Notes what became of letters, and keeps them. Idempotent. */
   settle(letters: readonly LetterKey[], settled: Settled): Promise<void>;
 }

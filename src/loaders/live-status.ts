@@ -22,7 +22,7 @@ interface StreamStatus {
   reading: Promise<void>;
   readonly shards: Map<string, Checkpoint>;
   /** Live starts by key, read after the checkpoints. */
-  readonly starts: Map<string, Promise<Instant | null>>;
+  readonly starts: Map<string, Promise<LiveStart | null>>;
 }
 
 const defaultMaxAgeMs = 1_000;
@@ -61,26 +61,27 @@ export class LiveStatus {
     const status = await this.#read(stream);
     // as they are before the start is read: a checkpoint that names a shape is younger than the move of its start
     const shards = [...status.shards.values()];
-    const from = await this.#start(status, product);
-    if (from === null || shards.every(({ sequence }) => sequence === null)) return null;
+    const start = await this.#start(status, product);
+    if (start === null || shards.every(({ sequence }) => sequence === null)) return null;
     const open = shards.filter(({ ended }) => ended !== true);
     const arrivals = (open.length > 0 ? open : shards).map(({ arrival }) => arrival);
     const newest = shards.flatMap((shard) => shard.newest ?? []);
     return {
       live: {
-        from: Math.max(from, ...shards.flatMap((shard) => missedUntil(shard, product) ?? [])),
+        from: Math.max(start.from, ...shards.flatMap((shard) => missedUntil(shard, product) ?? [])),
+        sweptUntil: start.sweptUntil ?? null,
         to: Math.min(...arrivals) - stream.latenessMs - stream.skewMs,
       },
       newest: newest.length === 0 ? null : Math.max(...newest),
     };
   }
 
-  #start({ starts }: StreamStatus, product: Product): Promise<Instant | null> {
+  #start({ starts }: StreamStatus, product: Product): Promise<LiveStart | null> {
     const key = liveStartKey(product);
     const id = itemId(key);
     const known = starts.get(id);
     if (known !== undefined) return known;
-    const start = this.#control.get<LiveStart>(key).then((found) => found?.value.from ?? null);
+    const start = this.#control.get<LiveStart>(key).then((found) => found?.value ?? null);
     starts.set(id, start);
     // asked again next time, unless a newer one is there by then
     start.catch(() => starts.get(id) === start && starts.delete(id));
@@ -123,7 +124,7 @@ export class LiveStatus {
       readAt: Number.NEGATIVE_INFINITY,
       reading: Promise.resolve(),
       shards: new Map<string, Checkpoint>(),
-      starts: new Map<string, Promise<Instant | null>>(),
+      starts: new Map<string, Promise<LiveStart | null>>(),
     };
     this.#streams.set(stream, status);
     return status;

@@ -251,7 +251,7 @@ export const checkpointKey = (stream: Stream, shard: string): ItemKey => ({
  */
 export interface LiveStart {
   readonly from: Instant;
-  /** No live item of a period that ends at or before it is left. Old documents do not say. */
+  /** No live item of a period that ends at or before it is left: its buckets are partial too. Old documents do not say. */
   readonly sweptUntil?: Instant;
   /** Those with live items: what tells their keys when the shape is not declared any more. Old documents name none. */
   readonly rollups?: readonly Pick<Rollup, "name" | "finest">[];

@@ -30,6 +30,8 @@ export interface View {
 export interface LiveView {
   /** Buckets that begin earlier are partial: the stream did not see their beginning. */
   readonly from: Instant;
+  /** So are those of periods that end at or before it: their live items were removed. */
+  readonly sweptUntil: Instant | null;
   /** No event before this instant is still to come. */
   readonly to: Instant;
 }
@@ -47,7 +49,7 @@ export interface Pieces {
   readonly editions: readonly Piece[];
   readonly live: readonly Piece[];
   readonly complete: boolean;
-  /** It reaches into a live bucket whose beginning the stream did not see. */
+  /** It reaches into a live bucket whose beginning the stream did not see, or that is not there any more. */
   readonly partial: boolean;
 }
 
@@ -99,13 +101,18 @@ export function planPieces(rollup: ServedRollup, range: Range, view: View): Piec
       reason: `the ${rollup.finest} of ${show(rollup)} that begins at ${new Date(cut).toISOString()} is not yet covered to its end`,
     };
   const live = isLive ? cover({ from: cut, to: extent.to }, [rollup.finest]) : [];
-  const partial = isLive && cut < extent.to && view.live !== null && cut < view.live.from;
+  const partial = isLive && cut < extent.to && view.live !== null && isPartial(view.live, rollup, cut);
   return {
     editions: cover({ from: extent.from, to: cut }, rollup.grains.toReversed()),
     live,
     complete: isComplete(range, isLive, view) && !partial,
     partial,
   };
+}
+
+function isPartial({ from, sweptUntil }: LiveView, { finest }: ServedRollup, bucket: Instant): boolean {
+  if (bucket < from) return true;
+  return sweptUntil !== null && periodRange(periodOf(bucket, finest)).to <= sweptUntil;
 }
 
 /**

@@ -76,6 +76,29 @@ test("letters of many pages come back once each, also those that are larger than
   }
 });
 
+test("letters of some records say where they stand, each once, whatever its size and whatever became of it", async () => {
+  const large = Buffer.alloc(800_000, "x");
+  const put = [
+    letter("001:5", 0),
+    letter("001:6", 1, large),
+    letter("001:6", 12, large),
+    letter("002:10", 0),
+  ];
+  await letters.put([
+    ...put,
+    { ...letter("001:6", 3), shard: "shard-2" },
+    { ...letter("001:6", 4), stream: "x" },
+  ]);
+  await letters.settle([put[1]!], { outcome: "REPLAYED", at: 1 });
+  const between = (first: string, last: string) => letters.positions("orders", "shard-1", first, last);
+  expect(await between("001:6", "001:6")).toEqual([
+    ["001:6", 1],
+    ["001:6", 12],
+  ]);
+  expect(await between("001:0", "002:10")).toHaveLength(4);
+  expect(await between("001:7", "002:09")).toEqual([]);
+});
+
 test("a letter that a repeated batch puts again stays settled", async () => {
   await letters.put([letter("001:5", 0), letter("001:5", 1)]);
   await letters.settle([letter("001:5", 1)], { outcome: "REPLAYED", at: 7 });

@@ -4,7 +4,7 @@ import { pino } from "pino";
 import { unheard } from "../../bin/broadcast.ts";
 import type { LiveBackends } from "../../bin/live-backends.ts";
 import { type LiveHandler, liveHandler } from "../../bin/live-handler.ts";
-import { mappingHandler, type MappingHandler } from "../../etl/live/mapping.ts";
+import { mappingHandler, type MappingHandler, type MappingOptions } from "../../etl/live/mapping.ts";
 import { encodeEvent } from "../../etl/live/wire.ts";
 import type { EventStream, Shard, StreamRecord } from "../../src/backends/event-stream.ts";
 import { type Checkpoint, checkpointKey } from "../../src/model/control.ts";
@@ -14,10 +14,15 @@ import { allParcels, depotParcels, parcels } from "./parcels.ts";
 
 const products = [depotParcels, allParcels];
 type Stores = Omit<LiveBackends, "streamOf">;
+type Measured = Pick<MappingOptions, "metrics">;
 
 const log = pino({ level: "silent" });
 
-export function coreHandler(stores: Stores, stream: EventStream, clock = Date.now): MappingHandler {
+export function coreHandler(
+  stores: Stores & Measured,
+  stream: EventStream,
+  clock = Date.now,
+): MappingHandler {
   return mappingHandler({
     ...stores,
     source: parcels,

@@ -1,4 +1,5 @@
 /** The micro-batches behind a mapping: time that runs out in the midst of a batch, and what was not delivered. */
+import { gzipSync } from "node:zlib";
 import type { KinesisStreamEvent } from "aws-lambda";
 import { describe, expect, it, vi } from "vitest";
 import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
@@ -7,13 +8,16 @@ import {
   checkpointOf,
   coreHandler,
   hostHandler,
+  kinesisRecord,
   openShard,
   recordsOfEvents,
   streamOf,
   streamRecord,
 } from "./lambda-host.ts";
 import { eventOf } from "./mapping-simulation.ts";
-import { depotParcels, randomParcel, seeded } from "./parcels.ts";
+import type { Event } from "../../src/model/values.ts";
+import { encodeEvent } from "../../etl/live/wire.ts";
+import { depotParcels, parcels, randomParcel, seeded } from "./parcels.ts";
 import { archivedCosts, countedTotals, type MemoryStores, memoryStores, storedTotals } from "./recount.ts";
 
 const plenty = { getRemainingTimeInMillis: () => 60_000 };
@@ -92,6 +96,26 @@ describe("an invocation that runs out of time", () => {
     expect(await handle(eventOf("parcels", "s", records), time)).toEqual({ batchItemFailures: [] });
     expect(storedTotals(stores)).toEqual(countedTotals(events));
   });
+});
+
+it("a batch that unpacks to more than a window holds is run in several, in order", async () => {
+  const now = Date.now();
+  const random = seeded(8);
+  const events = Array.from({ length: 5 }, (_, cost) => ({ ...randomParcel(random, cost), scanned: now }));
+  const roomy = (event: Event) => Buffer.concat([encodeEvent(parcels, event), Buffer.alloc(9 << 20, " ")]);
+  const records = events.map((event, i) => kinesisRecord(i, gzipSync(roomy(event)), now));
+  const stores = memoryStores();
+  const windows: number[] = [];
+  const metrics = { batch: (batch: { in: number }) => windows.push(batch.in) };
+  const handle = coreHandler(
+    { ...stores, metrics },
+    streamOf([openShard("s")], () => records.map(streamRecord)),
+  );
+  await handle(eventOf("parcels", "s", records.slice(2)), new AbortController().signal);
+  // the mapping has left out the first two, which are looked for one by one
+  expect(windows).toEqual([1, 1, 2, 1]);
+  expect(storedTotals(stores)).toEqual(countedTotals(events));
+  expect(await archivedCosts(stores)).toEqual(events.map((_, cost) => cost));
 });
 
 describe("what a mapping has not delivered", () => {

@@ -148,6 +148,10 @@ export function memoryDeadLetters(): DeadLetters & {
         next: rest.length > some.length ? some.at(-1)! : null,
       };
     },
+    positions: async (_, shard, first, last) =>
+      [...letters.values()]
+        .filter((letter) => letter.shard === shard && letter.sequence >= first && letter.sequence <= last)
+        .map(({ sequence, index }) => [sequence, index]),
     settle: async (all, as) => {
       for (const letter of all) settled.set(nameOf(letter), as);
     },

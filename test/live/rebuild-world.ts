@@ -158,6 +158,7 @@ export class RebuildWorld {
           lake: { ...life.faulty(this.lake), list: (prefix) => this.lake.list(prefix) },
           archive: memoryArchiveReader(this.lake),
           events: this.stream,
+          deadLetters: life.faulty(this.letters),
           broadcast: this.broadcast,
           effects: { ...quietEffects(this.#random, never), signal: life.effects.signal, clock: this.now },
           ...options,

@@ -213,6 +213,8 @@ describe("a rebuild", () => {
     const targets = liveTargets([depotParcels]).map((target) => ({ ...target, from: dayStart }));
     const recompute = new Recompute({
       source: parcels,
+      stream: parcels.stream!,
+      deadLetters: world.letters,
       targets,
       archive: memoryArchiveReader(world.lake),
       events: world.stream,

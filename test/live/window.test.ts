@@ -2,7 +2,7 @@
 import { expect, it } from "vitest";
 import { consumeShard, type WindowLimits } from "../../etl/live/shard.ts";
 import { livePath } from "../../etl/live/path.ts";
-import { encodeEvent } from "../../etl/live/wire.ts";
+import { encodeEvent, encodePacked } from "../../etl/live/wire.ts";
 import { memoryBroadcast } from "../../src/backends/broadcast.memory.ts";
 import type { EventStream, StreamRecord } from "../../src/backends/event-stream.ts";
 import {
@@ -31,6 +31,7 @@ async function batchesOf(
   arrivals: readonly number[],
   limits: Partial<WindowLimits>,
   stopBehind = arrivals.length,
+  data?: Uint8Array,
 ): Promise<[number, number][]> {
   let now = begin;
   const batches: [number, number][] = [];
@@ -44,7 +45,7 @@ async function batchesOf(
       else await new Promise(() => {});
     },
   };
-  const records = recordsOf(arrivals.length);
+  const records = recordsOf(arrivals.length).map((record) => ({ ...record, ...(data && { data }) }));
   const metrics = {
     batch: (batch: { records: number }) => {
       batches.push([now - begin, batch.records]);
@@ -117,6 +118,20 @@ it("by its bytes within what one fetch brought", async () => {
     [0, 2],
     [0, 2],
     [60_000, 1],
+  ]);
+});
+
+it("by what its records unpack to: gzip takes a fifth of the stream and all of the memory", async () => {
+  const plain = recordsOf(1)[0]!.data;
+  const packed = encodePacked(
+    Array.from({ length: 100 }, () => plain),
+    { gzip: true },
+  );
+  expect(packed.length).toBeLessThan(10 * plain.length);
+  const limits = { bytes: 150 * plain.length };
+  expect(await batchesOf([0, 0, 0, 0], limits, 4, packed)).toEqual([
+    [0, 2],
+    [0, 2],
   ]);
 });
 

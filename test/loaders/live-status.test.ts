@@ -52,7 +52,7 @@ describe("a live status", () => {
     await start(x, 1_000);
     await checkpoint("a", { sequence: null, newest: null });
     expect(await new LiveStatus({ control, clock: () => 0 }).view(x)).toBeNull();
-    expect(await view()).toEqual({ live: { from: 1_000, to: upTo(5_000) }, newest: 4_000 });
+    expect(await view()).toEqual({ live: { from: 1_000, sweptUntil: null, to: upTo(5_000) }, newest: 4_000 });
   });
 
   it("is read anew behind a gap of the broadcast, whatever its age", async () => {
@@ -70,12 +70,18 @@ describe("a live status", () => {
     await checkpoint("a", { ended: true });
     await checkpoint("b", { arrival: 7_000, newest: 3_000 });
     await checkpoint("c", { sequence: null, arrival: 6_000, newest: null });
-    expect(await view()).toEqual({ live: { from: 1_000, to: upTo(6_000) }, newest: 4_000 });
+    expect(await view()).toEqual({ live: { from: 1_000, sweptUntil: null, to: upTo(6_000) }, newest: 4_000 });
     await checkpoint("c", { arrival: 8_000 });
     expect(await view()).toMatchObject({ live: { to: upTo(7_000) } });
     await checkpoint("b", { arrival: 7_000, ended: true });
     await checkpoint("c", { arrival: 8_000, ended: true });
     expect(await view()).toMatchObject({ live: { to: upTo(5_000) } });
+  });
+
+  it("knows until when live items were removed", async () => {
+    await control.put(liveStartKey(x), { from: 1_000, sweptUntil: 3_000 }, "any");
+    await checkpoint("a", {});
+    expect(await view()).toMatchObject({ live: { from: 1_000, sweptUntil: 3_000 } });
   });
 
   it("follows a live start that moves, at most so long after", async () => {

@@ -145,6 +145,7 @@ test("whoever declares the rollup that is advised has every range answered from 
     .map(([a, b]): Range => ({ from: Math.min(a, b), to: Math.max(a, b) }));
   const live = fc.constantFrom<View["live"]>(null, {
     from: at("2001-06-28T00:00"),
+    sweptUntil: null,
     to: at("2001-06-29T12:00"),
   });
   let advised = 0;

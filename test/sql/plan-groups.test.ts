@@ -21,7 +21,7 @@ const at = (text: string): number => Date.parse(`${text}Z`);
 const view: View = {
   coverage: { from: at("2001-01-01T00:00"), until: at("2001-06-29T00:00") },
   newest: at("2001-06-29T12:34"),
-  live: { from: at("2001-06-28T00:00"), to: at("2001-06-29T12:00") },
+  live: { from: at("2001-06-28T00:00"), sweptUntil: null, to: at("2001-06-29T12:00") },
 };
 const january = { from: at("2001-01-01T00:00"), to: at("2001-02-01T00:00") };
 const eq = (column: string, value: Value): Filter => [{ op: "eq", column, value: value! }];

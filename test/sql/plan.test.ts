@@ -14,13 +14,13 @@ const at = (text: string): number => Date.parse(`${text}Z`);
 const covered: View = {
   coverage: { from: at("2001-01-01T00:00"), until: at("2001-06-28T00:00") },
   newest: at("2001-06-27T23:00"),
-  live: { from: at("2001-06-28T00:00"), to: at("2001-06-28T00:00") },
+  live: { from: at("2001-06-28T00:00"), sweptUntil: null, to: at("2001-06-28T00:00") },
 };
 const streaming: View = {
   ...covered,
   coverage: { from: at("2001-01-01T00:00"), until: at("2001-06-29T07:00") },
   newest: at("2001-06-30T12:34"),
-  live: { from: at("2001-06-28T00:00"), to: at("2001-06-30T12:34") },
+  live: { from: at("2001-06-28T00:00"), sweptUntil: null, to: at("2001-06-30T12:34") },
 };
 const origin = (value: string): Filter => [{ op: "eq", column: "origin", value }];
 
@@ -81,6 +81,28 @@ describe("the planner", () => {
     ).toBe(true);
   });
 
+  it("takes a live bucket for partial when its period was swept, and for whole while only finer ones were", () => {
+    const [total] = served.rollups;
+    const monthly = { ...served, rollups: [{ ...total!, grains: ["MONTH"], finest: "MONTH" } as const] };
+    const month = { from: at("2001-06-01T00:00"), to: at("2001-07-01T00:00") };
+    const swept = (until: string): View => ({
+      ...streaming,
+      live: { from: at("2001-01-01T00:00"), sweptUntil: at(until), to: at("2001-07-01T00:00") },
+    });
+    // days of HOUR buckets are swept one by one, the months of a year stay together
+    expect(planStored(monthly, [], month, swept("2001-06-29T00:00"))).toMatchObject({
+      partial: false,
+      complete: true,
+    });
+    expect(planStored(monthly, [], month, swept("2002-01-01T00:00"))).toMatchObject({
+      partial: true,
+      complete: false,
+    });
+    const hours = (until: string) => stored([], "2001-06-29T07:00", "2001-06-29T12:00", swept(until)).partial;
+    expect(hours("2001-06-29T00:00")).toBe(false);
+    expect(hours("2001-06-30T00:00")).toBe(true);
+  });
+
   it("leaves to Athena what no rollup holds, and says why", () => {
     const reason = (where: Filter, from: string, to: string): string => {
       const plan = planStored(served, where, { from: at(from), to: at(to) }, covered);
@@ -135,7 +157,7 @@ describe("the planner", () => {
           const view: View = {
             coverage: { from: at("2001-01-01T00:00"), until: coveredUntil },
             newest: coveredUntil + ahead,
-            live: { from: coveredUntil, to: coveredUntil },
+            live: { from: coveredUntil, sweptUntil: null, to: coveredUntil },
           };
           const where: Filter = byRoute
             ? [...origin("ORD"), { op: "eq", column: "destination", value: "LAX" }]
