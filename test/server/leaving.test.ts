@@ -112,6 +112,12 @@ function settled(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 50));
 }
 
+async function askSlowly(socket: Socket): Promise<void> {
+  close();
+  socket.say(subscribe("1", ask));
+  await expect.poll(aborted, patience).toEqual([false]);
+}
+
 test.each([
   [
     "a feed that is followed",
@@ -121,14 +127,7 @@ test.each([
     },
   ],
   ["a feed that was just asked for", async (socket: Socket) => socket.say(subscribe("1", feed))],
-  [
-    "a query that is not answered yet",
-    async (socket: Socket) => {
-      close();
-      socket.say(subscribe("1", ask));
-      await expect.poll(aborted, patience).toEqual([false]);
-    },
-  ],
+  ["a query that is not answered yet", askSlowly],
 ] as [string, (socket: Socket) => Promise<void>][])(
   "the id of %s is free when it is completed",
   async (_, begin) => {
