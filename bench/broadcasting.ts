@@ -31,6 +31,7 @@ export function serveLoads(url: string, publish: (update: number, load: Load) =>
     else void run(asked.load, () => publish(published++, asked.load));
   });
   process.once("SIGTERM", () => process.exit(0));
+  process.once("disconnect", () => process.exit(0)); // the conductor was killed
   process.send?.(url);
 }
 

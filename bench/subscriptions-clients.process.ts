@@ -48,6 +48,7 @@ process.on("message", (asked: ClientsAsked) => {
   else void received(asked.await).then((found) => process.send?.(found));
 });
 process.once("SIGTERM", () => process.exit(0));
+process.once("disconnect", () => process.exit(0)); // the conductor was killed
 
 function close(): void {
   for (const socket of sockets) socket.destroy();

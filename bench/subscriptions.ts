@@ -2,7 +2,7 @@
  * What a subscriber costs: a gateway beside a floor (a prebuilt frame written raw to every socket of `ws`) and beside
  * graphql-ws as its documentation has it. CPU is that of the server's process; the clients have one of their own.
  */
-import type { ChildProcess } from "node:child_process";
+import { type ChildProcess, execFileSync } from "node:child_process";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Asked, Load, Memory } from "./broadcasting.ts";
 import { cpuOf, messageOf, start, stop } from "./processes.ts";
@@ -84,6 +84,7 @@ const scenarios = {
   },
 } satisfies Record<string, Scenario>;
 
+assertFiles();
 const children: ChildProcess[] = [];
 const wrong: string[] = [];
 try {
@@ -100,6 +101,16 @@ try {
 }
 for (const each of wrong.slice(0, 10)) console.error(`wrong: ${each}`);
 if (wrong.length > 0) process.exitCode = 1;
+
+/** A process opens a file per socket; Node raises its own limit as far as it may. */
+function assertFiles(): void {
+  const needed = scenarios.many.subscribers + 500;
+  const limit = execFileSync("sh", ["-c", "ulimit -Hn"], { encoding: "utf8" }).trim();
+  if (limit !== "unlimited" && Number(limit) < needed)
+    throw new Error(
+      `A process of this bench opens ${needed} files. The limit is ${limit}. Raise it with ulimit -Hn.`,
+    );
+}
 
 /** Bytes of the gateway's frame, header included. */
 async function measuredFrame(): Promise<number> {

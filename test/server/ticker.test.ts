@@ -1,5 +1,6 @@
 /** When sockets are written to, and when they are asked for a sign of life. By a clock of the test's own. */
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { readEnvironment } from "../../bin/environment.ts";
 import { KeepAlive } from "../../src/server/keep-alive.ts";
 import { Ticker } from "../../src/server/ticker.ts";
 
@@ -56,4 +57,12 @@ test("every connection is asked for a sign of life once a round, whenever it cam
   vi.advanceTimersByTime(60_000);
   for (let i = 0; i < 50; i++) expect(asked.get(i)! - (before.get(i) ?? 0)).toBe(1);
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("the tick is a setting: 40 ms, or up to a second, or none", () => {
+  const tick = (SLUICE_SOCKET_TICK_MS?: string) =>
+    readEnvironment(SLUICE_SOCKET_TICK_MS === undefined ? {} : { SLUICE_SOCKET_TICK_MS }, "/").socketTickMs;
+  expect([tick(), tick("0"), tick("1000")]).toEqual([40, 0, 1_000]);
+  for (const wrong of ["-1", "1001", "20ms", ""])
+    expect(() => tick(wrong)).toThrow("SLUICE_SOCKET_TICK_MS is a whole number from 0 to 1000.");
 });
