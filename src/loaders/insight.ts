@@ -2,6 +2,7 @@
 import { type Aggregate, aggregateId } from "../model/expression.ts";
 import { aggregatesBehind, readMeasure, type State, stateReader } from "../model/fold.ts";
 import { type Filter, singleValues } from "../model/filter.ts";
+import { itemId } from "../model/layout.ts";
 import { type Period, shiftBack } from "../model/period.ts";
 import type { Measure, Product } from "../model/product.ts";
 import {
@@ -17,7 +18,7 @@ import {
 } from "../model/time.ts";
 import type { Value } from "../model/values.ts";
 import { UserInputError } from "../model/errors.ts";
-import type { AskedRange, Insight } from "../schema/context.ts";
+import type { AskedRange, Insight, LiveReading } from "../schema/context.ts";
 import {
   type Pieces,
   planStored,
@@ -35,7 +36,7 @@ import type { Snapshot } from "./manifests.ts";
 import type { Origin } from "./provenance.ts";
 import type { SegmentPart } from "./segment-parts.ts";
 import { type Series, seriesBefore } from "./series.ts";
-import { readState } from "./stored-state.ts";
+import { itemsOf, readState } from "./stored-state.ts";
 import type { Workings } from "./workings.ts";
 
 /** One question with everything that answering it needs. */
@@ -160,6 +161,21 @@ class PlannedInsight implements Insight {
     const declared = this.product.rollups.some(({ name, live }) => name === rollup.name && live);
     const when = declared ? " before the next refresh" : "";
     return `The rollup [${rollup.dimensions.join(", ")}] is not live${when}. ${can}`;
+  }
+
+  liveReading(): LiveReading | null {
+    const plan = this.#plan;
+    const { view, snapshot } = this.#posed;
+    const { scope } = this.#workings;
+    if (plan.kind === "unstored" || view.live === null || view.newest === null) return null;
+    const items = itemsOf({ product: this.product, serving: snapshot.serving, scope }, plan, []);
+    const { to } = this.range;
+    const isAwaited = to > Math.max(view.live.to, view.coverage.until);
+    return {
+      items: items.map(({ key }) => itemId(key)),
+      newest: view.newest,
+      awaits: isAwaited ? to : null,
+    };
   }
 
   async series(grain: Grain): Promise<readonly Insight[]> {

@@ -97,10 +97,22 @@ export interface Insight {
   stamp(): Promise<string>;
   /** Why this slice cannot be subscribed to, with the rollups that can; null when a live rollup carries it. */
   notLive(): string | null;
+  /** What of live updates may change its stamp; null: any of them. */
+  liveReading(): LiveReading | null;
   /** One insight per bucket, empty ones included, the edges cut to the range. Throws `UserInputError` for too many. */
   series(grain: Grain): Promise<readonly Insight[]>;
   /** The same slice, the range one period earlier. Throws `UserInputError` for one that begins before the year 1. */
   previous(period: Period): Promise<Insight>;
+}
+
+/** An insight's answer stays as it is, as long as no live update touches this. Publications and gaps are another matter. */
+export interface LiveReading {
+  /** The ids of the live items that it is read from, present and absent ones. */
+  readonly items: readonly string[];
+  /** The newest event seen: one in a later bucket of the finest grain may move its range, or what it is read from. */
+  readonly newest: Instant;
+  /** It becomes complete when no event before this instant is still to come; null where that says nothing. */
+  readonly awaits: Instant | null;
 }
 
 export interface CatalogueEntry {

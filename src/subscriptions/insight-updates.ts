@@ -1,7 +1,7 @@
 /**
  * An insight that moves. Delivery: a snapshot, then its newer states in order, coalesced to the latest while the
  * consumer is busy; the last state is always delivered, none twice. Once the snapshot is sent, a store that is not
- * reachable delays newer states and ends nothing.
+ * reachable delays newer states and ends nothing. Of the updates of its source, those that cannot move it cost nothing.
  */
 import { setTimeout as timer } from "node:timers/promises";
 import type { Broadcast, Broadcasted } from "../backends/broadcast.ts";
@@ -9,6 +9,7 @@ import { SluiceError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
 import type { Insight, Question, Session } from "../schema/context.ts";
 import { following } from "./following.ts";
+import { LiveReadings } from "./live-readings.ts";
 
 export interface InsightState {
   readonly session: Session;
@@ -35,12 +36,17 @@ export function insightUpdates(
 ): AsyncIterable<InsightState> {
   return following(async function* (change, ended) {
     // before the snapshot is read: what moves meanwhile raises the latch, and the state is read again
+    const { product } = followed.question;
+    let readings: LiveReadings | null = null;
     const unsubscribe = broadcast.subscribe(({ message }) => {
-      if (concerns(message, followed.question.product)) change.raise();
+      if (!concerns(message, product)) return;
+      // what is asked now may not know of it yet
+      if (message.kind !== "live" || readings === null || readings.mayMove(message)) change.raise();
     });
     try {
       let sent: string | undefined;
       while (!ended.aborted) {
+        readings = null;
         const state = await ask(followed, newSession()).catch((error: unknown) => {
           if (sent === undefined || !isOutage(error)) throw error;
           return null;
@@ -50,7 +56,8 @@ export function insightUpdates(
           await timer(retryMs(), undefined, { signal: ended }).catch(() => {});
           continue;
         }
-        const { stamp, ...answer } = state;
+        const { stamp, reads, ...answer } = state;
+        readings = reads;
         if (stamp !== sent) {
           sent = stamp;
           yield answer;
@@ -63,7 +70,6 @@ export function insightUpdates(
   });
 }
 
-/** A micro-batch of the source also moves how far the product is live, whichever items it touched. */
 function concerns(message: Broadcasted, product: Product): boolean {
   switch (message.kind) {
     case "live":
@@ -78,13 +84,18 @@ function concerns(message: Broadcasted, product: Product): boolean {
 async function ask(
   { question, besides }: Followed,
   session: Session,
-): Promise<InsightState & { readonly stamp: string }> {
+): Promise<InsightState & { readonly stamp: string; readonly reads: LiveReadings }> {
   const insight = await session.insight(question);
   requireLive(insight);
   const others = await besides(insight);
   for (const other of others) requireLive(other);
-  const stamps = await Promise.all([insight, ...others].map((each) => each.stamp()));
-  return { session, insight, stamp: stamps.join("\n") };
+  const all = [insight, ...others];
+  const stamps = await Promise.all(all.map((each) => each.stamp()));
+  const reads = new LiveReadings(
+    question.product,
+    all.map((each) => each.liveReading()),
+  );
+  return { session, insight, stamp: stamps.join("\n"), reads };
 }
 
 function requireLive(insight: Insight): void {

@@ -123,6 +123,7 @@ function insightOf(
       where.some(({ column }) => column === "cost")
         ? "No live rollup holds cost. Rollups: total, shop."
         : null,
+    liveReading: () => null,
     series: async (grain: Grain) =>
       bucketsOf(range, grain).map((bucket) => insightOf(shop, question, bucket, note)),
     previous: async (period) => insightOf(shop, question, shiftBack(range, period), note),

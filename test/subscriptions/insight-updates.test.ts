@@ -90,6 +90,34 @@ describe("states", () => {
     await following.return!();
   });
 
+  test("that moved while they were read are not lost, though they could not have moved those before", async () => {
+    let gate = Promise.resolve();
+    // reads no live item yet
+    const reading = { items: [], newest: Date.UTC(2030, 0), awaits: null };
+    const slow = (of: Shop): Session => {
+      const session = shopSession(of);
+      return {
+        ...session,
+        insight: async (question) => {
+          const insight = await session.insight(question);
+          await gate;
+          return { ...insight, liveReading: () => reading };
+        },
+      };
+    };
+    const following = follow(everything, slow);
+    expect(await salesOf(following)).toBe(1);
+    let release = () => {};
+    gate = new Promise((resolve) => (release = resolve));
+    const second = salesOf(following);
+    await broadcast.publish({ kind: "published", product: "ShopActivity", version: 8 });
+    await expect.poll(() => sessions).toBe(2);
+    await sell();
+    release();
+    expect(await second).toBe(2);
+    await following.return!();
+  });
+
   test("are not repeated when the news changes nothing", async () => {
     const following = follow({ product: shopActivity, where: [{ op: "eq", column: "shop", value: "Oslo" }] });
     expect(await salesOf(following)).toBe(0);
