@@ -1,6 +1,7 @@
-/** `sluice cloud` and `sluice stream` as processes that are stopped and killed. */
+/** `sluice cloud`, `sluice stream` and `sluice serve` as processes that are stopped and killed. */
 import { type ChildProcess, execFile, fork } from "node:child_process";
 import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import type { Endpoints } from "../../bin/environment.ts";
@@ -34,11 +35,18 @@ export async function startCloud(data: string): Promise<Running & { readonly end
 }
 
 /** Resolves when it reads. */
-export async function startStream(data: string, args: readonly string[]): Promise<RunningStream> {
+export async function startStream(
+  data: string,
+  args: readonly string[],
+  settings: Settings = {},
+): Promise<RunningStream> {
   const collecting = `data:text/javascript,${encodeURIComponent(answersHeap)}`;
   const execArgv = ["--expose-gc", "--import", collecting];
-  const child = sluice(["stream", ...args, "--metrics-port", "0"], data, execArgv);
-  const url = await firstOf(child, urlOf(child.process));
+  const child = sluice(["stream", ...args, "--metrics-port", "0"], data, settings, execArgv);
+  const url = await firstOf(
+    child,
+    firstMatch(child.process.stderr!, /"metrics":"(http[^"]+)".*"msg":"reading"/),
+  );
   return { ...running(child), url, scrape: () => scrape(url), heap: () => heapOf(child) };
 }
 
@@ -57,6 +65,19 @@ async function heapOf(child: Child): Promise<number | null> {
   );
 }
 
+/** A gateway. Resolves when it serves. */
+export async function startServe(
+  data: string,
+  settings: Settings,
+): Promise<Running & { readonly url: string }> {
+  const child = sluice(["serve"], data, settings);
+  const url = await firstOf(
+    child,
+    firstMatch(child.process.stdout!, /Sluice serves .* on (http\S+)\/graphql /),
+  );
+  return { ...running(child), url };
+}
+
 /** Runs to its end. */
 export async function runSluice(args: readonly string[], data: string) {
   const child = sluice(args, data);
@@ -72,8 +93,17 @@ interface Child {
   stderr(): string;
 }
 
-function sluice(args: readonly string[], data: string, execArgv: string[] = []): Child {
-  const env = { ...process.env, SLUICE_DATA: data, SLUICE_PRODUCTS: file("products"), SLUICE_LOG: "info" };
+/** Of the environment. */
+export type Settings = Readonly<Record<string, string>>;
+
+function sluice(
+  args: readonly string[],
+  data: string,
+  settings: Settings = {},
+  execArgv: string[] = [],
+): Child {
+  const own = { SLUICE_DATA: data, SLUICE_PRODUCTS: file("products"), SLUICE_LOG: "info" };
+  const env = { ...process.env, ...own, ...settings };
   const child = fork(file("../../bin/sluice.mjs"), args, {
     env,
     execArgv,
@@ -98,13 +128,13 @@ function firstOf<T>(child: Child, event: Promise<T>): Promise<T> {
   return Promise.race([event, ended]);
 }
 
-function urlOf(child: ChildProcess): Promise<string> {
+function firstMatch(stream: Readable, pattern: RegExp): Promise<string> {
   return new Promise((resolve) => {
     let heard = "";
-    child.stderr!.on("data", (chunk: Buffer) => {
+    stream.on("data", (chunk: Buffer) => {
       heard += chunk.toString();
-      const [, url] = /"metrics":"(http[^"]+)".*"msg":"reading"/.exec(heard) ?? [];
-      if (url !== undefined) resolve(url);
+      const [, found] = pattern.exec(heard) ?? [];
+      if (found !== undefined) resolve(found);
     });
   });
 }
