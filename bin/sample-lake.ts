@@ -97,17 +97,6 @@ export async function* heldBackRows(
   }
 }
 
-/** The number of events held back. */
-export async function countHeldBack(sample: SampleOptions): Promise<number> {
-  const source = sourceFor(sample.source);
-  return withDuckDb(async (duck) => {
-    const result = await duck.runAndReadAll(
-      `SELECT count(*) FROM (${sampleSql(sample, source)}) WHERE ${heldBack(sample, source, ">=")}`,
-    );
-    return Number(result.getRows()[0]![0]);
-  });
-}
-
 function eventOf(columns: readonly Column[], cells: readonly unknown[]): Event {
   const value = (cell: unknown): Value => (typeof cell === "bigint" ? Number(cell) : (cell as Value));
   return Object.fromEntries(columns.map(({ property }, i) => [property, value(cells[i])]));

@@ -6,6 +6,7 @@
  * one after the other they stay in their order, also across splits and merges.
  */
 import type { PutEntry } from "../../src/backends/event-stream.ts";
+import { encodePacked } from "./wire.ts";
 
 export interface Line {
   readonly partitionKey: string;
@@ -14,7 +15,6 @@ export interface Line {
 
 const lanes = 64; // as many shards as they can fill evenly
 const recordBytes = 256 * 1024; // Kinesis takes 1 MiB; what waits for a record's last line waits less
-const newline = Buffer.from("\n");
 
 /** Rounds of entries, no lane twice in one: a put may reorder what it is given when a shard is throttled. */
 export function packed(lines: readonly Line[]): readonly (readonly PutEntry[])[] {
@@ -52,13 +52,12 @@ function recordsOf(lines: readonly Uint8Array[]): Uint8Array[] {
   let bytes = 0;
   for (const line of lines) {
     if (bytes > 0 && bytes + 1 + line.length > recordBytes) {
-      records.push(Buffer.concat(parts));
+      records.push(encodePacked(parts));
       [parts, bytes] = [[], 0];
     }
-    if (bytes > 0) parts.push(newline);
     parts.push(line);
     bytes += line.length + 1;
   }
-  if (bytes > 0) records.push(Buffer.concat(parts));
+  if (bytes > 0) records.push(encodePacked(parts));
   return records;
 }

@@ -40,7 +40,8 @@ const mutations: readonly (Mutation & { readonly as: RegExp })[] = [
     mistake: "writes the checkpoint before it applies",
     file: "live/batch.ts",
     code: "const dead = await bury(",
-    instead: `await advance(path, shard, position, checkpointAfter(path, position, decoded, events));
+    instead: `const read = decoded.flatMap((record) => record.events);
+  await advance(path, shard, position, checkpointAfter(path, position, decoded, read));
   const dead = await bury(`,
     as: /Item .* holds|The archive holds|answered|was never told|dead letters, not/,
   },
