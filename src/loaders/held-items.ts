@@ -52,7 +52,8 @@ export class HeldItems {
     if (message.kind === "gap") return this.#items.clear();
     const shard = `${message.stream}\n${message.shard}`;
     const told = this.#told.get(shard);
-    if (told !== undefined && message.after !== null && message.after > told) this.#items.clear();
+    // what came before the first one told of may have been lost, too
+    if (message.after !== null && message.after > (told ?? "")) this.#items.clear();
     if (told === undefined || message.through > told) this.#told.set(shard, message.through);
     for (const change of message.items) this.#change(change);
   }

@@ -7,7 +7,7 @@ import { setTimeout as timer } from "node:timers/promises";
 import type { Broadcast, Broadcasted } from "../backends/broadcast.ts";
 import { SluiceError } from "../model/errors.ts";
 import type { Product } from "../model/product.ts";
-import type { Insight, Question, Session } from "../schema/context.ts";
+import type { Insight, LiveReading, Question, Session } from "../schema/context.ts";
 import { following } from "./following.ts";
 import { LiveReadings } from "./live-readings.ts";
 
@@ -37,16 +37,15 @@ export function insightUpdates(
   return following(async function* (change, ended) {
     // before the snapshot is read: what moves meanwhile raises the latch, and the state is read again
     const { product } = followed.question;
-    let readings: LiveReadings | null = null;
+    const readings = new LiveReadings(product);
     const unsubscribe = broadcast.subscribe(({ message }) => {
       if (!concerns(message, product)) return;
-      // what is asked now may not know of it yet
-      if (message.kind !== "live" || readings === null || readings.mayMove(message)) change.raise();
+      if (message.kind !== "live" || readings.mayMove(message)) change.raise();
     });
     try {
       let sent: string | undefined;
       while (!ended.aborted) {
-        readings = null;
+        readings.forget();
         const state = await ask(followed, newSession()).catch((error: unknown) => {
           if (sent === undefined || !isOutage(error)) throw error;
           return null;
@@ -57,7 +56,7 @@ export function insightUpdates(
           continue;
         }
         const { stamp, reads, ...answer } = state;
-        readings = reads;
+        readings.know(reads);
         if (stamp !== sent) {
           sent = stamp;
           yield answer;
@@ -84,18 +83,14 @@ function concerns(message: Broadcasted, product: Product): boolean {
 async function ask(
   { question, besides }: Followed,
   session: Session,
-): Promise<InsightState & { readonly stamp: string; readonly reads: LiveReadings }> {
+): Promise<InsightState & { readonly stamp: string; readonly reads: readonly (LiveReading | null)[] }> {
   const insight = await session.insight(question);
   requireLive(insight);
   const others = await besides(insight);
   for (const other of others) requireLive(other);
   const all = [insight, ...others];
   const stamps = await Promise.all(all.map((each) => each.stamp()));
-  const reads = new LiveReadings(
-    question.product,
-    all.map((each) => each.liveReading()),
-  );
-  return { session, insight, stamp: stamps.join("\n"), reads };
+  return { session, insight, stamp: stamps.join("\n"), reads: all.map((each) => each.liveReading()) };
 }
 
 function requireLive(insight: Insight): void {

@@ -12,20 +12,32 @@ const maxUnaskedMs = 10_000; // of arrivals: for what no update tells, as a shar
 
 export class LiveReadings {
   readonly #product: Product;
-  /** Null where any update may move it. */
-  readonly #readings: readonly LiveReading[] | null;
+  /** Shard -> the last record told of. */
+  readonly #told = new Map<string, string>();
+  /** Null while any update may move the answer. */
+  #readings: readonly LiveReading[] | null = null;
   /** Of the first update since. */
   #arrival: Instant | null = null;
 
-  constructor(product: Product, readings: readonly (LiveReading | null)[]) {
+  constructor(product: Product) {
     this.#product = product;
-    this.#readings = readings.every((each) => each !== null) ? readings : null;
   }
 
-  /** `update` is of the product's source. False is certain. */
+  /** What is read from now on is not known yet. */
+  forget(): void {
+    this.#readings = null;
+  }
+
+  know(readings: readonly (LiveReading | null)[]): void {
+    this.#readings = readings.every((each) => each !== null) ? readings : null;
+    this.#arrival = null;
+  }
+
+  /** To be told of every update of the product's source. False is certain. */
   mayMove(update: LiveUpdate): boolean {
+    const isNext = this.#isNext(update);
     const { stream } = this.#product.source;
-    if (this.#readings === null || stream === null) return true;
+    if (!isNext || this.#readings === null || stream === null) return true;
     this.#arrival ??= update.arrival;
     if (Math.abs(update.arrival - this.#arrival) >= maxUnaskedMs) return true;
     const ids = idsOf(update);
@@ -37,6 +49,13 @@ export class LiveReadings {
         (awaits !== null && awaits <= closed) ||
         items.some((id) => ids.has(id)),
     );
+  }
+
+  /** Whether nothing was missed before it, which might have touched anything. */
+  #isNext({ shard, after, through }: LiveUpdate): boolean {
+    const told = this.#told.get(shard);
+    if (told === undefined || through > told) this.#told.set(shard, through);
+    return after === null || (told !== undefined && after <= told);
   }
 }
 

@@ -24,6 +24,8 @@ export interface Member {
   done(): void;
   /** Nothing comes after it. */
   failed(error: unknown): void;
+  /** Resolves when it can take more; null: at once. Only who is caught up is waited for. */
+  room?(): Promise<void> | null;
 }
 
 export interface Asked extends Subscribing {
@@ -88,6 +90,7 @@ export class SharedOperations {
       next: (payload) => member.next(payload),
       done: () => handedOver || member.done(),
       failed: (error) => member.failed(error),
+      room: () => member.room?.() ?? null,
     };
     const context = asked.newContext(left.signal, (at) => (handedOver = level(at)));
     void follow(this.#execute(own, context, left.signal), mine, left.signal).finally(release);
@@ -209,6 +212,8 @@ async function follow(
     for await (const payload of results) {
       if (left.aborted) return;
       member.next(payload);
+      const room = member.room?.() ?? null;
+      if (room !== null) await room;
     }
     if (!left.aborted) member.done();
   } catch (error) {

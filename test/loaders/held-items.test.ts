@@ -110,6 +110,14 @@ describe("held live items", () => {
     expect(await ask(a)).toEqual(["a2"]);
   });
 
+  test("are read again with the first update of a shard that follows one before", async () => {
+    await apply(1, "a1", a);
+    expect(await ask(a)).toEqual(["a1"]);
+    await apply(2, "a2", a); // not told
+    (await apply(3, "b1", b))();
+    expect(await ask(a)).toEqual(["a2"]);
+  });
+
   test("what a gap overtakes while it is being read is not held", async () => {
     (await apply(1, "a1", a))();
     beforeAnswer = () => {

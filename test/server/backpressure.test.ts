@@ -90,6 +90,41 @@ test("a feed that is not read ends with a reason and the cursor to go on with; w
   await listening(fixture, 0);
 });
 
+test("who resumes is sent what it missed as fast as it reads, however much that is", async () => {
+  const own = await open(feed);
+  await listening(fixture, 1);
+  await publish();
+  await expect.poll(() => own.received.length, { interval: 5, timeout: 10_000 }).toBe(1);
+  const { cursor } = (own.received[0]!.payload as FeedPayload).data.saleFeed;
+  own.socket.close();
+  await listening(fixture, 0);
+  const first = sequence + 1;
+  const pages = 250; // 50 MB
+  for (let i = 0; i < pages; i++) await publish();
+  // a broadcast over a network answers later
+  const broadcast = { ...fixture.broadcast };
+  let asked = 0;
+  Object.assign(fixture.broadcast, {
+    from: async (id: string, limit: number) => {
+      asked += 1;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      return broadcast.from(id, limit);
+    },
+  });
+  const slow = await open(feed, { after: cursor });
+  slow.socket.pause();
+  await expect.poll(() => asked, { interval: 5, timeout: 10_000 }).toBe(1);
+  // it would have read everything by now
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(asked).toBe(1);
+  slow.socket.resume();
+  await expect.poll(() => idsIn(slow.received).length, { interval: 20, timeout: 30_000 }).toBe(pages);
+  expect(idsIn(slow.received)).toEqual(Array.from({ length: pages }, (_, i) => `s-0:${first + i}:0`));
+  slow.socket.close();
+  Object.assign(fixture.broadcast, broadcast);
+  await listening(fixture, 0);
+});
+
 test("an insight that is not read keeps only its newest state, and ends at it", async () => {
   // an alias makes each message large
   const long = `sales_${"y".repeat(50_000)}`;

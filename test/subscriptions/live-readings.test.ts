@@ -23,10 +23,12 @@ async function open(
 
 test("updates of other slices within the hour are not asked for, its own is", async () => {
   const { world, follower } = await open(of("a"), day(0));
-  expect(world.asked).toBe(1);
+  // what came before the first update is not known
+  await world.visit({ shop: "b", at: midnight + hourMs, arrival: midnight + hourMs });
+  expect(world.asked).toBe(2);
   for (let i = 0; i < 20; i++)
     await world.visit({ shop: "b", at: midnight + hourMs + i, arrival: midnight + hourMs + i * 100 });
-  expect(world.asked).toBe(1);
+  expect(world.asked).toBe(2);
   await world.visit({ shop: "a", at: midnight, arrival: midnight + hourMs + 3_000 });
   expect(await follower.visits()).toEqual([0, 1]);
   await follower.leave();
@@ -42,6 +44,21 @@ test("a publication and a gap are always asked for", async () => {
   expect(world.asked).toBe(3);
   await follower.leave();
 });
+
+test.each(["the first update of a shard", "an update"])(
+  "%s that follows one which was not told is asked for",
+  async (which) => {
+    const { world, follower } = await open(of("a"), day(0));
+    const visit = { shop: "b", at: midnight + hourMs, arrival: midnight + hourMs };
+    if (which === "an update") await world.visit(visit);
+    await world.lose("a", midnight);
+    await world.visit(visit);
+    expect(await follower.visits()).toEqual([0, 1]);
+    await world.visit(visit);
+    expect(world.asked).toBe(which === "an update" ? 3 : 2);
+    await follower.leave();
+  },
+);
 
 test("a range becomes complete by what arrives for others, in the slowest shard", async () => {
   const { world, follower } = await open(of("a"), { from: midnight, to: midnight + 2 * hourMs }, undefined, [
@@ -70,9 +87,11 @@ test("a sliding range moves with the visits of others", async () => {
 
 test("what is told besides is asked for by its own items", async () => {
   const { world, follower } = await open(of("a"), day(1), before);
-  await world.visit({ shop: "b", at: midnight, arrival: midnight + hourMs });
-  expect(world.asked).toBe(1);
-  await world.visit({ shop: "a", at: midnight, arrival: midnight + hourMs });
+  const visit = { shop: "b", at: midnight, arrival: midnight + hourMs };
+  await world.visit(visit);
+  await world.visit(visit);
+  expect(world.asked).toBe(2);
+  await world.visit({ ...visit, shop: "a" });
   expect(follower.told).toHaveLength(2);
   await follower.leave();
 });
@@ -83,6 +102,8 @@ test.each([
 ])("what no update told is seen with one that arrives ten seconds %s", async (_, shard, apartMs) => {
   const { world, follower } = await open(of("a"), day(0), undefined, ["s-0", "s-1"]);
   const visit = { shop: "b", at: midnight + hourMs, arrival: midnight + hourMs };
+  await world.visit(visit);
+  await world.visit({ ...visit, shard: "s-1", arrival: midnight });
   await world.visit(visit);
   await world.write("a", midnight);
   await world.visit({ ...visit, arrival: visit.arrival + 9_999 });

@@ -128,6 +128,12 @@ export class LiveWorld {
     await settled();
   }
 
+  /** A micro-batch of a shard is applied, and nobody is told of it. */
+  async lose(shop: string, at: number): Promise<void> {
+    await this.write(shop, at);
+    this.#shards.get("s-0")!.records += 1;
+  }
+
   async write(shop: string, at: number): Promise<LiveChange[]> {
     return Promise.all(
       product.rollups.map(async (rollup) => {
