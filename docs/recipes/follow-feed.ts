@@ -14,11 +14,12 @@ export interface FeedOptions {
   /** What came since the last page can no longer be sent: query what was missed. The feed goes on from now. */
   readonly onExpired: () => void | Promise<void>;
   readonly signal: AbortSignal;
+  /** A connection that says nothing for so long, answers to pings included, is given up. */
+  readonly silenceMs?: number;
   /** Of `ws`, where there is no WebSocket: in Node before 22. */
   readonly webSocketImpl?: unknown;
 }
 
-const silenceMs = 20_000; // a connection that says nothing for so long, pongs included, is given up
 const hopeless = ["BAD_USER_INPUT", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "UNAUTHENTICATED"];
 
 export async function* followFeed<Page extends { cursor: string }>(
@@ -46,7 +47,7 @@ export async function* followFeed<Page extends { cursor: string }>(
 
 /** Over one connection. Throws the errors of the subscription, or what ended the connection. */
 async function* pages<Page>(options: FeedOptions, url: string, after: string | null): AsyncGenerator<Page> {
-  const { query, variables, signal, webSocketImpl } = options;
+  const { query, variables, signal, silenceMs = 20_000, webSocketImpl } = options;
   const silence = setTimeout(() => end("silent"), silenceMs);
   // graphql-ws would go on by itself after some closes, but with the cursor of the beginning
   const on = { message: () => void silence.refresh(), closed: (event: unknown) => end(event) };

@@ -29,7 +29,14 @@ export class Sockets {
   /** Ends the connection below one of them, whatever is under way. Nothing while none is open. */
   cutOne(): void {
     const open = [...this.#open];
-    const socket = open[Math.floor(Math.random() * open.length)];
+    this.#cut(open[Math.floor(Math.random() * open.length)]);
+  }
+
+  cutAll(): void {
+    for (const socket of this.#open) this.#cut(socket);
+  }
+
+  #cut(socket: WebSocket | undefined): void {
     if (socket === undefined) return;
     this.#open.delete(socket);
     socket.terminate();

@@ -125,9 +125,7 @@ it("sends every event to every follower of the feed, once and in order per shard
   for (const each of feeds)
     await vi.waitFor(() => expect(byShard(each.ids)).toEqual(expectedOf(each)), drained);
   expect(feeds.map(({ expired }) => expired)).toEqual(feeds.map(() => 0));
-  // nothing comes twice later
-  const sent = feeds.reduce((sum, { ids }) => sum + ids.length, 0);
-  expect(sent).toBeGreaterThan(feeds.length * 100);
+  for (const { ids } of feeds) expect(ids.length).toBeGreaterThan(20);
 }, 600_000);
 
 it("ends every insight at the number that the query gives at both gateways", async () => {
@@ -142,7 +140,21 @@ it("ends every insight at the number that the query gives at both gateways", asy
     await vi.waitFor(() => expect(connections.at(-1)!.at(-1)).toBe(countOf(variables["where"])), drained);
 }, 600_000);
 
-it("begins every connection of an insight with a state, and never goes back within one", () => {
+it("sends the state again after a reconnect while nothing happens, and no event", async () => {
+  const before = insights.map(({ connections }) => connections.length);
+  feedSockets.cutAll();
+  insightSockets.cutAll();
+  for (const [i, { variables, connections }] of insights.entries()) {
+    await until(() => connections.length > before[i]!);
+    await vi.waitFor(
+      () => expect(new Set(connections.at(-1))).toEqual(new Set([countOf(variables["where"])])),
+      drained,
+    );
+  }
+  for (const each of feeds) expect(byShard(each.ids)).toEqual(expectedOf(each));
+}, 600_000);
+
+it("never goes back within a connection, and says nothing but states", () => {
   expect(insights.flatMap(({ failures }) => failures)).toEqual([]);
   for (const { connections } of insights)
     for (const counts of connections) expect(counts).toEqual([...counts].sort((a, b) => a - b));
