@@ -107,7 +107,8 @@ export class FeedHub {
     if (message.kind === "live") return missesSome(this.#positions, message);
     return Object.entries(message.lost).some(([shard, through]) => {
       const at = this.#positions[shard];
-      return at !== undefined && at[0] < through;
+      // what is lost of a shard that was silent so far may have come since a feed began
+      return at === undefined || at[0] < through;
     });
   }
 
