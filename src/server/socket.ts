@@ -4,6 +4,8 @@ import type { WebSocket as ProtocolSocket } from "graphql-ws";
 import { WebSocket } from "ws";
 import { type Framing, type Outbox, type Sink, writeTogether } from "./outbox.ts";
 
+const mostUnread = 256 * 1024; // bytes
+
 export class OperationSocket implements Sink, ProtocolSocket {
   readonly outbox: Outbox;
   readonly #socket: WebSocket;
@@ -44,7 +46,15 @@ export class OperationSocket implements Sink, ProtocolSocket {
       this.outbox.flushAll();
       // a failed write breaks the socket, which ends its subscriptions
       this.#socket.send(text, () => resolve());
+      this.#listenWhileRead();
     });
+  }
+
+  /** Whoever does not read what is said is not listened to: every answer would wait here. */
+  #listenWhileRead(): void {
+    if (this.#raw.writableLength <= mostUnread || this.#socket.isPaused) return;
+    this.#socket.pause();
+    this.#raw.once("drain", () => this.#socket.resume());
   }
 
   write(parts: readonly Buffer[]): void {

@@ -149,3 +149,31 @@ test("an insight that is not read keeps only its newest state, and ends at it", 
   slow.socket.close();
   await listening(fixture, 0);
 });
+
+test("a client that asks on and on and reads nothing is not listened to; when it reads, it gets every answer", async () => {
+  const { socket, received } = await open("{ __typename }");
+  await expect.poll(() => received.length, { interval: 5, timeout: 10_000 }).toBe(2);
+  socket.pause();
+  // 600 answers of about 50 KB: more than what kernel and gateway keep together
+  const questions = 600;
+  for (let i = 0; i < questions; i++)
+    socket.send(JSON.stringify(subscribe(`q${i}`, `{ ${"x".repeat(50_000)} }`)));
+  let before = -1;
+  await expect
+    .poll(
+      () => {
+        const isStill = socket.bufferedAmount === before;
+        before = socket.bufferedAmount;
+        return isStill;
+      },
+      { interval: 500, timeout: 30_000 },
+    )
+    .toBe(true);
+  expect(socket.bufferedAmount).toBeGreaterThan(0);
+  socket.resume();
+  await expect.poll(() => received.length, { interval: 20, timeout: 30_000 }).toBe(2 + questions);
+  expect(received.slice(2).map(({ id, type }) => `${type} ${id}`)).toEqual(
+    Array.from({ length: questions }, (_, i) => `error q${i}`),
+  );
+  socket.close();
+});
