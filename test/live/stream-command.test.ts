@@ -60,7 +60,7 @@ afterAll(async () => {
   rmSync(data, { recursive: true });
 });
 
-describe("sluice stream", () => {
+describe("sluice stream", { timeout: 180_000 }, () => {
   it("finishes what runs when it is told to stop, and goes on behind it when it is started again", async () => {
     const producing = produce(120);
     await anyApplied();
