@@ -62,7 +62,7 @@ export const settings: readonly (readonly [name: string, meaning: string])[] = [
   ["SLUICE_FEED_RETAIN", "how long a feed may be resumed, as ISO 8601 (default PT1H)"],
   [
     "SLUICE_SOCKET_TICK_MS",
-    "for how long updates to a socket are gathered into one write, in milliseconds (default 40; 0: not at all)",
+    "for how long updates to a socket are gathered into one write, in milliseconds (default 50; 0: not at all)",
   ],
   ["SLUICE_LOG", "log level: debug, info, warn (default), error or silent (stream without a terminal: info)"],
 ];
@@ -95,7 +95,7 @@ export function readEnvironment(env: NodeJS.ProcessEnv, cwd: string): Environmen
     cursorSecret: env.SLUICE_CURSOR_SECRET ?? null,
     redis: env.SLUICE_REDIS === undefined ? null : redisUrl("SLUICE_REDIS", env.SLUICE_REDIS),
     feedRetainMs: durationWithin("SLUICE_FEED_RETAIN", env.SLUICE_FEED_RETAIN ?? "PT1H", 1_000, 7 * dayMs),
-    socketTickMs: wholeNumber("SLUICE_SOCKET_TICK_MS", env.SLUICE_SOCKET_TICK_MS ?? "40", 0, 1_000),
+    socketTickMs: wholeNumber("SLUICE_SOCKET_TICK_MS", env.SLUICE_SOCKET_TICK_MS ?? "50", 0, 1_000),
     logLevel: oneOf("SLUICE_LOG", env.SLUICE_LOG ?? "warn", ["debug", "info", "warn", "error", "silent"]),
   };
 }

@@ -50,7 +50,7 @@ export interface Gateway {
 }
 
 const eventsPath = `${graphqlPath}/stream`;
-const defaultTickMs = 40;
+const defaultTickMs = 50;
 const limits = { socketBytes: 16 * 1024, waitingBytes: 1024 * 1024 };
 const backlogBytes = 256 * 1024 * 1024; // that wait for all sockets together
 

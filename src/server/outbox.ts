@@ -180,8 +180,8 @@ function join(frames: readonly Waiting[], into: Buffer): void {
     at += framing.headBytes(bytes.length);
     into.set(bytes, at);
     at += bytes.length;
-    into.set(framing.tail, at);
-    at += framing.tail.length;
+    // a byte or two: quicker than a copy
+    for (let i = 0; i < framing.tail.length; i++) into[at++] = framing.tail[i]!;
   }
 }
 

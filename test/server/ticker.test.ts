@@ -59,10 +59,10 @@ test("every connection is asked for a sign of life once a round, whenever it cam
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("the tick is a setting: 40 ms, or up to a second, or none", () => {
+test("the tick is a setting: 50 ms, or up to a second, or none", () => {
   const tick = (SLUICE_SOCKET_TICK_MS?: string) =>
     readEnvironment(SLUICE_SOCKET_TICK_MS === undefined ? {} : { SLUICE_SOCKET_TICK_MS }, "/").socketTickMs;
-  expect([tick(), tick("0"), tick("1000")]).toEqual([40, 0, 1_000]);
+  expect([tick(), tick("0"), tick("1000")]).toEqual([50, 0, 1_000]);
   for (const wrong of ["-1", "1001", "20ms", ""])
     expect(() => tick(wrong)).toThrow("SLUICE_SOCKET_TICK_MS is a whole number from 0 to 1000.");
 });
