@@ -31,7 +31,7 @@ export async function* allLetters(options: LettersOptions): AsyncGenerator<Store
 }
 
 /** Those that nothing became of yet, and whose batch is done. */
-export async function* openLetters(options: LettersOptions): AsyncGenerator<StoredLetter> {
+async function* openLetters(options: LettersOptions): AsyncGenerator<StoredLetter> {
   for (const { sk: shard, value: checkpoint } of await readCheckpoints(options))
     for await (const letter of lettersOf(options, shard))
       if (letter.settled === null && letter.sequence <= (checkpoint.sequence ?? "")) yield letter;
@@ -68,7 +68,7 @@ export type Verdict =
   | { readonly kind: "early"; readonly event: Event }
   | { readonly kind: "bad"; readonly problem: Problem };
 
-export interface Judging {
+interface Judging {
   readonly now: Instant;
   /** No earlier event is to be admitted. */
   readonly admitFrom: Instant;
@@ -88,7 +88,7 @@ export async function timeOf({ stream, control, effects }: LettersOptions): Prom
 }
 
 /** Judges letters of one source. */
-export function judge(source: Source, { now, admitFrom }: Judging): (letter: StoredLetter) => Verdict {
+function judge(source: Source, { now, admitFrom }: Judging): (letter: StoredLetter) => Verdict {
   const stream = source.stream!;
   const anyTime: Source = { ...source, stream: { ...stream, latenessMs: Infinity } };
   return ({ sequence, bytes }) => {
@@ -145,7 +145,7 @@ export interface JudgedLetter {
   readonly event: Event;
 }
 
-export interface ChunkLimits {
+interface ChunkLimits {
   readonly letters: number;
   readonly bytes: number;
 }

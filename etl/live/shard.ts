@@ -36,9 +36,10 @@ export async function consumeShard(options: ShardOptions, shard: string): Promis
   const { signal, clock, wait } = path.effects;
   await path.archive.recover(shard);
   let position = await enterShard({ ...path, events }, shard);
-  // read to its end by an earlier life: a restart does not read the whole lineage of the shards again
+  // read to its end by an earlier life: a restart does not read the whole lineage of the shards again, and its children
+  // do not wait for a broadcast that is down
   if (position?.value.ended === true) {
-    await announceEnd(path, shard, position);
+    void announceEnd(path, shard, position);
     return true;
   }
   let after = position?.value.sequence ?? null;

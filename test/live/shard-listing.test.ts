@@ -5,6 +5,7 @@ import { runInNewContext } from "node:vm";
 import { expect, it } from "vitest";
 import { runConsumer } from "../../etl/live/consumer.ts";
 import { memoryBroadcast } from "../../src/backends/broadcast.memory.ts";
+import type { ControlStore } from "../../src/backends/control-store.ts";
 import type { EventStream, Shard } from "../../src/backends/event-stream.ts";
 import { type Checkpoint, checkpointKey, liveStartKey } from "../../src/model/control.ts";
 import { memoryControl, memoryDeadLetters, memoryInsights, memoryLake } from "./memory-stores.ts";
@@ -19,6 +20,31 @@ const collectGarbage = runInNewContext("gc") as () => void;
 function collected(): number {
   collectGarbage();
   return process.memoryUsage().heapUsed;
+}
+
+/** Resolves when it has been stopped. */
+function consume(
+  stream: EventStream,
+  control: ControlStore,
+  signal: AbortSignal,
+  wait: () => Promise<void>,
+): Promise<void> {
+  return runConsumer({
+    source: parcels,
+    products: [depotParcels],
+    stream,
+    control,
+    insights: memoryInsights(),
+    lake: memoryLake(),
+    deadLetters: memoryDeadLetters(),
+    broadcast: memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: () => 0, epoch: "e" }),
+    window: { ageMs: 1, records: 1, bytes: 1 },
+    clock: () => 0,
+    random: seeded(1),
+    signal,
+    log: silent,
+    wait,
+  });
 }
 
 it("a shard that another consumer opens while shards are listed is not taken for one that has left the stream", async () => {
@@ -37,22 +63,7 @@ it("a shard that another consumer opens while shards are listed is not taken for
     fetch: async (iterator) => ({ records: [], next: iterator, millisBehindLatest: 0 }),
     put: () => Promise.reject(new Error("Nobody puts anything.")),
   };
-  await runConsumer({
-    source: parcels,
-    products: [depotParcels],
-    stream,
-    control,
-    insights: memoryInsights(),
-    lake: memoryLake(),
-    deadLetters: memoryDeadLetters(),
-    broadcast: memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: () => 0, epoch: "e" }),
-    window: { ageMs: 1, records: 1, bytes: 1 },
-    clock: () => 0,
-    random: seeded(1),
-    signal: stopping.signal,
-    log: silent,
-    wait: async () => stopping.abort(),
-  });
+  await consume(stream, control, stopping.signal, async () => stopping.abort());
   const opened = await control.get<Checkpoint>(child);
   expect(opened?.value.ended).toBeUndefined();
 });
@@ -74,26 +85,11 @@ it("months of listing shards leave nothing behind in memory", async () => {
     fetch: () => stopped,
     put: () => Promise.reject(new Error("Nobody puts anything.")),
   };
-  await runConsumer({
-    source: parcels,
-    products: [depotParcels],
-    stream,
-    control,
-    insights: memoryInsights(),
-    lake: memoryLake(),
-    deadLetters: memoryDeadLetters(),
-    broadcast: memoryBroadcast({ retainMs: 1_000, retainMax: 10, clock: () => 0, epoch: "e" }),
-    window: { ageMs: 1, records: 1, bytes: 1 },
-    clock: () => 0,
-    random: seeded(1),
-    signal: stopping.signal,
-    log: silent,
-    wait: async () => {
-      // signals of many rounds are let go of between the turns of the event loop
-      await nextTurn();
-      if (++rounds % measuredRounds === 0) heap.push(collected());
-      if (heap.length === 2) stopping.abort();
-    },
+  await consume(stream, control, stopping.signal, async () => {
+    // signals of many rounds are let go of between the turns of the event loop
+    await nextTurn();
+    if (++rounds % measuredRounds === 0) heap.push(collected());
+    if (heap.length === 2) stopping.abort();
   });
   // a promise that were waited for once more in every round would keep 100 bytes of each, for each of the shards
   expect(heap[1]! - heap[0]!).toBeLessThan(measuredRounds * 500);

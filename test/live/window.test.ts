@@ -3,8 +3,10 @@ import { expect, it } from "vitest";
 import { consumeShard, type WindowLimits } from "../../etl/live/shard.ts";
 import { livePath } from "../../etl/live/path.ts";
 import { encodeEvent, encodePacked } from "../../etl/live/wire.ts";
+import type { Broadcast, Broadcasted } from "../../src/backends/broadcast.ts";
 import { memoryBroadcast } from "../../src/backends/broadcast.memory.ts";
 import type { EventStream, StreamRecord } from "../../src/backends/event-stream.ts";
+import { type Checkpoint, checkpointKey, shapeId } from "../../src/model/control.ts";
 import {
   memoryControl,
   memoryDeadLetters,
@@ -140,4 +142,39 @@ it("not behind a stop: what is read beyond it is left to the next start", async 
     [0, 1],
     [0, 1],
   ]);
+});
+
+it("has no say in a shard that an earlier life has read to its end, nor has a broadcast that never answers", async () => {
+  const control = memoryControl();
+  const effects = {
+    ...quietEffects(seeded(1), new AbortController().signal),
+    wait: () => new Promise<never>(() => {}),
+  };
+  const published: Broadcasted[] = [];
+  const publish = (message: Broadcasted): Promise<never> => {
+    published.push(message);
+    return new Promise(() => {});
+  };
+  const unanswered = { publish } as unknown as Broadcast;
+  const stores = {
+    insights: memoryInsights(),
+    control,
+    lake: memoryLake(),
+    deadLetters: memoryDeadLetters(),
+  };
+  const path = livePath(
+    { source: parcels, products: [allParcels], broadcast: unanswered, ...stores },
+    effects,
+  );
+  const ended: Checkpoint = {
+    sequence: "09",
+    arrival: 0,
+    newest: null,
+    shapes: [shapeId(allParcels)],
+    ended: true,
+  };
+  await control.put(checkpointKey(parcels.stream!, "s"), ended, null);
+  const unread = { fetch: () => Promise.reject(new Error("It is not read.")) } as unknown as EventStream;
+  expect(await consumeShard({ path, events: unread, window: open }, "s")).toBe(true);
+  expect(published).toMatchObject([{ kind: "live", shard: "s", after: "09", through: "09", events: [] }]);
 });
